@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Bytes out. A file is written as PATH.tmp-PID and renamed to PATH by cru_output_commit, after an fsync,
+ * so that PATH is whole or absent; "-" is standard output. One thread at a time.
+ *
+ * A closed reader (EPIPE) is not an error: writes answer CRU_END and the stage stops quietly.
+ */
+#ifndef CRU_BASE_OUTPUT_H
+#define CRU_BASE_OUTPUT_H
+
+#include "crucible/base/error.h"
+#include <stddef.h>
+#include <stdint.h>
+
+struct cru_output;
+
+enum cru_status cru_output_open(const char *path, struct cru_output **output,
+                                struct cru_error *err);
+enum cru_status cru_output_write(struct cru_output *output, const void *p, size_t n,
+                                 struct cru_error *err);
+/* Overwrites bytes already written at `offset` (a header patched at the end). Not for "-". */
+enum cru_status cru_output_patch(struct cru_output *output, uint64_t offset, const void *p,
+                                 size_t n, struct cru_error *err);
+uint64_t cru_output_bytes(const struct cru_output *output);
+/* Flushes, syncs and renames. The output is freed whatever the answer. */
+enum cru_status cru_output_commit(struct cru_output *output, struct cru_error *err);
+/* Removes the unfinished file and frees. NULL is fine. */
+void cru_output_abandon(struct cru_output *output);
+
+/* Writes a whole small file the same way. */
+enum cru_status cru_write_file(const char *path, const void *p, size_t n, struct cru_error *err);
+/* mkdir -p. */
+enum cru_status cru_make_directory(const char *path, struct cru_error *err);
+
+#endif
