@@ -32,3 +32,38 @@ $(B)/%.o: %.c
 $(B)/%.o: %.cc
 	@mkdir -p $(@D)
 	$(CXX) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c $< -o $@
+
+# One archive a room; a program or test links only the rooms its own may use, so the linker checks
+# the arrows of CONTRIBUTING.md.
+lib = $(foreach r,$(1),$(B)/lib/lib$(subst /,-,$(r)).a)
+ALL_ROOMS := crucible/build crucible/stage crucible/read crucible/filter crucible/dedup crucible/select \
+             ddm tokenizer shards crucible/doc crucible/base
+USES_base := crucible/base
+USES_doc := crucible/doc crucible/base
+USES_read := crucible/read crucible/doc crucible/base
+USES_filter := crucible/filter crucible/doc crucible/base
+USES_dedup := crucible/dedup crucible/doc crucible/base
+USES_select := crucible/select crucible/doc crucible/base
+USES_ddm := ddm crucible/base
+USES_tokenizer := tokenizer crucible/base
+USES_shards := shards crucible/base
+USES_train := cmd/train shards crucible/base
+USES_stage := $(filter-out crucible/build,$(ALL_ROOMS))
+USES_build := $(ALL_ROOMS)
+
+define room_rule
+$(B)/lib/lib$(subst /,-,$(1)).a: $(patsubst %.c,$(B)/%.o,$(wildcard $(1)/*.c)) $(patsubst %.cc,$(B)/%.o,$(wildcard $(1)/*.cc))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	ar rcs $$@ $$^
+endef
+$(foreach r,$(ROOMS),$(eval $(call room_rule,$(r))))
+
+# tests/unit/ROOM_what_test.c links the rooms that ROOM may use.
+UNIT := $(wildcard tests/unit/*_test.c)
+define unit_rule
+$(B)/$(1:.c=): $(1) $(call lib,$(USES_$(firstword $(subst _, ,$(notdir $(1))))))
+	@mkdir -p $$(@D)
+	$$(CC) $$(CPPFLAGS) $$(CFLAGS) $$< -Wl,--start-group $(call lib,$(USES_$(firstword $(subst _, ,$(notdir $(1)))))) -Wl,--end-group -o $$@ -lcmocka $$(LDLIBS) -lgomp
+endef
+$(foreach t,$(UNIT),$(eval $(call unit_rule,$(t))))
