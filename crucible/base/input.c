@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "crucible/base/base.h"
+#include "crucible/base/input.h"
+
+enum { RAW_BLOCK = 1 << 18, LINE_BLOCK = 1 << 18 };
+
+/*
+ * A plain file is read with read(2); a compressed one (told by its first bytes) goes through libarchive's
+ * "raw" format, which sees through one or more filters.
+ *
+ *   fd -> head (first bytes, already read) -> archive? -> read() / line buffer
+ */
+struct cru_input {
+    char *name;
+    int fd;
+    struct archive *archive; /* NULL for a plain file */
+    char *head;              /* RAW_BLOCK bytes; for a plain file the first head_n are still to be given */
+    size_t head_n, head_at;
+    bool ended;
+    uint64_t bytes;
+    char *line; /* line buffer: [at, n) is unread */
+    size_t line_at, line_n, line_capacity;
+};
+
+static bool looks_compressed(const unsigned char *p, size_t n) {
+    static const struct {
+        unsigned char magic[6];
+        size_t n;
+    } magics[] = {
+        {{0x1f, 0x8b}, 2},                            /* gzip, RFC 1952 */
+        {{0x28, 0xb5, 0x2f, 0xfd}, 4},                /* zstd, RFC 8878 */
+        {{0xfd, '7', 'z', 'X', 'Z', 0}, 6},           /* xz */
+        {{'B', 'Z', 'h'}, 3},                         /* bzip2 */
+        {{0x04, 0x22, 0x4d, 0x18}, 4},                /* lz4 frame */
+    };
+    for (size_t i = 0; i < sizeof magics / sizeof magics[0]; i++)
+        if (n >= magics[i].n && memcmp(p, magics[i].magic, magics[i].n) == 0) return true;
+    return false;
+}
+
+static la_ssize_t archive_pull(struct archive *a, void *context, const void **block) {
+    struct cru_input *in = context;
+    *block = in->head;
+    if (in->head_n) { /* the bytes that told the format */
+        size_t n = in->head_n;
+        in->head_n = 0;
+        return (la_ssize_t)n;
+    }
+    for (;;) {
+        ssize_t n = read(in->fd, in->head, RAW_BLOCK);
+        if (n >= 0) return n;
+        if (errno != EINTR) {
+            archive_set_error(a, errno, "read failed");
+            return ARCHIVE_FATAL;
+        }
+    }
+}
+
+static enum cru_status open_archive(struct cru_input *in, struct cru_error *err) {
+    in->archive = archive_read_new();
+    if (!in->archive) return cru_fail_memory(err, in->name);
+    struct archive *a = in->archive;
+    if (archive_read_support_filter_gzip(a) < ARCHIVE_WARN ||
+        archive_read_support_filter_zstd(a) < ARCHIVE_WARN ||
+        archive_read_support_filter_xz(a) < ARCHIVE_WARN ||
+        archive_read_support_filter_bzip2(a) < ARCHIVE_WARN ||
+        archive_read_support_filter_lz4(a) < ARCHIVE_WARN ||
+        archive_read_support_format_raw(a) < ARCHIVE_WARN)
+        return cru_fail(err, CRU_FATAL, "unable to set up decompression: '%s': %s", in->name,
+                        archive_error_string(a));
+    struct archive_entry *entry;
+    if (archive_read_open(a, in, NULL, archive_pull, NULL) != ARCHIVE_OK ||
+        archive_read_next_header(a, &entry) != ARCHIVE_OK)
+        return cru_fail(err, CRU_FATAL, "unable to decompress '%s': %s; 0 bytes were good", in->name,
+                        archive_error_string(a) ? archive_error_string(a) : "damaged");
+    return CRU_OK;
+}
+
+enum cru_status cru_input_open(const char *path, struct cru_input **input, struct cru_error *err) {
+    *input = NULL;
+    struct cru_input *in = calloc(1, sizeof *in);
+    if (!in) return cru_fail_memory(err, path);
+    in->fd = -1;
+    bool standard = strcmp(path, "-") == 0;
+    in->name = strdup(standard ? "stdin" : path);
+    in->head = malloc(RAW_BLOCK);
+    if (!in->name || !in->head) {
+        cru_input_close(in);
+        return cru_fail_memory(err, path);
+    }
+    in->fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+    if (in->fd < 0) {
+        enum cru_status s = cru_fail_errno(err, "unable to open", path);
+        cru_input_close(in);
+        return s;
+    }
+    while (in->head_n < 6) { /* a pipe may give its first bytes one by one */
+        ssize_t n = read(in->fd, in->head + in->head_n, RAW_BLOCK - in->head_n);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) {
+            enum cru_status s = cru_fail_errno(err, "unable to read", in->name);
+            cru_input_close(in);
+            return s;
+        }
+        if (n == 0) break;
+        in->head_n += (size_t)n;
+    }
+    if (looks_compressed((const unsigned char *)in->head, in->head_n)) {
+        enum cru_status s = open_archive(in, err);
+        if (s) {
+            cru_input_close(in);
+            return s;
+        }
+    }
+    *input = in;
+    return CRU_OK;
+}
+
+static enum cru_status read_plain(struct cru_input *in, char *buffer, size_t capacity, size_t *got,
+                                  struct cru_error *err) {
+    if (in->head_at < in->head_n) {
+        size_t n = in->head_n - in->head_at;
+        if (n > capacity) n = capacity;
+        memcpy(buffer, in->head + in->head_at, n);
+        in->head_at += n;
+        *got = n;
+        return CRU_OK;
+    }
+    for (;;) {
+        ssize_t n = read(in->fd, buffer, capacity);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return cru_fail_errno(err, "unable to read", in->name);
+        *got = (size_t)n;
+        return n ? CRU_OK : CRU_END;
+    }
+}
+
+enum cru_status cru_input_read(struct cru_input *in, char *buffer, size_t capacity, size_t *got,
+                               struct cru_error *err) {
+    *got = 0;
+    if (in->ended) return CRU_END;
+    enum cru_status s = CRU_OK;
+    if (!in->archive) {
+        s = read_plain(in, buffer, capacity, got, err);
+    } else {
+        la_ssize_t n = archive_read_data(in->archive, buffer, capacity);
+        if (n < 0)
+            s = cru_fail(err, CRU_FATAL, "unable to decompress '%s': %s; %llu bytes were good",
+                         in->name,
+                         archive_error_string(in->archive) ? archive_error_string(in->archive)
+                                                           : "damaged or cut",
+                         (unsigned long long)in->bytes);
+        else if (n == 0)
+            s = CRU_END;
+        else
+            *got = (size_t)n;
+    }
+    if (s != CRU_OK) in->ended = true;
+    in->bytes += *got;
+    return s;
+}
+
+enum cru_status cru_input_line(struct cru_input *in, struct cru_span *line, bool *ended_by_newline,
+                               struct cru_error *err) {
+    size_t searched = in->line_at;
+    for (;;) {
+        size_t n = in->line_n - searched;
+        char *newline = n ? memchr(in->line + searched, '\n', n) : NULL;
+        if (newline) {
+            *line = cru_span_make(in->line + in->line_at, (size_t)(newline - in->line) - in->line_at);
+            in->line_at = (size_t)(newline - in->line) + 1;
+            *ended_by_newline = true;
+            return CRU_OK;
+        }
+        if (in->line_at > 0) { /* keep the unfinished line at the front */
+            memmove(in->line, in->line + in->line_at, in->line_n - in->line_at);
+            in->line_n -= in->line_at;
+            in->line_at = 0;
+        }
+        searched = in->line_n;
+        if (in->line_capacity - in->line_n < LINE_BLOCK) {
+            size_t capacity = in->line_capacity + in->line_capacity / 2 + LINE_BLOCK;
+            char *p = realloc(in->line, capacity);
+            if (!p) return cru_fail_memory(err, in->name);
+            in->line = p;
+            in->line_capacity = capacity;
+        }
+        size_t got;
+        enum cru_status s = cru_input_read(in, in->line + in->line_n,
+                                           in->line_capacity - in->line_n, &got, err);
+        if (s == CRU_END && in->line_n > 0) {
+            *line = cru_span_make(in->line, in->line_n);
+            in->line_at = in->line_n;
+            *ended_by_newline = false;
+            return CRU_OK;
+        }
+        if (s != CRU_OK) return s;
+        in->line_n += got;
+    }
+}
+
+uint64_t cru_input_bytes(const struct cru_input *in) { return in->bytes; }
+const char *cru_input_name(const struct cru_input *in) { return in->name; }
+
+void cru_input_close(struct cru_input *in) {
+    if (!in) return;
+    if (in->archive) (void)archive_read_free(in->archive);
+    if (in->fd > STDIN_FILENO) (void)close(in->fd);
+    free(in->line);
+    free(in->head);
+    free(in->name);
+    free(in);
+}
