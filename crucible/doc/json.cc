@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The shim over simdjson On-Demand. simdjson finds the structure and checks UTF-8 for a whole line at
+ * once; values that pass through are checked by json_value_end (json_check.c), since On-Demand skips
+ * what nobody asks for, and a broken value must not be passed on.
+ */
+#include <simdjson.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+extern "C" {
+#include "crucible/doc/json.h"
+#include "crucible/doc/json_check.h"
+}
+
+namespace ondemand = simdjson::ondemand;
+
+struct cru_json_parser {
+    ondemand::parser parser;
+    char *padded = nullptr; /* for lookups */
+    size_t padded_capacity = 0;
+    ~cru_json_parser() { std::free(padded); }
+};
+
+extern "C" struct cru_json_parser *cru_json_parser_new(void) {
+    return new (std::nothrow) cru_json_parser;
+}
+
+extern "C" void cru_json_parser_free(struct cru_json_parser *parser) { delete parser; }
+
+extern "C" bool cru_utf8_valid(struct cru_span s) {
+    return s.n == 0 || simdjson::validate_utf8(s.p, s.n);
+}
+
+static cru_span trimmed(std::string_view v) {
+    while (!v.empty() && std::strchr(" \t\r\n", v.back())) v.remove_suffix(1);
+    return cru_span{v.data(), v.size()};
+}
+
+/* The raw JSON of any value; it is skipped. */
+static simdjson::error_code raw_value(ondemand::value value, cru_span *raw) {
+    ondemand::json_type type;
+    simdjson::error_code e = value.type().get(type);
+    if (e) return e;
+    std::string_view v;
+    if (type == ondemand::json_type::object) {
+        ondemand::object object;
+        if ((e = value.get_object().get(object))) return e;
+        if ((e = object.raw_json().get(v))) return e;
+    } else if (type == ondemand::json_type::array) {
+        ondemand::array array;
+        if ((e = value.get_array().get(array))) return e;
+        if ((e = array.raw_json().get(v))) return e;
+    } else {
+        v = value.raw_json_token();
+    }
+    *raw = trimmed(v);
+    return simdjson::SUCCESS;
+}
+
+static cru_span raw_key(ondemand::field &field) {
+    const char *p = field.key().raw(), *q = p;
+    while (*q != '"') q += *q == '\\' ? 2 : 1;
+    return cru_span{p, static_cast<size_t>(q - p)};
+}
+
+struct reading {
+    cru_batch *batch;
+    cru_doc *doc;
+    const char *text_field;
+    cru_error *err;
+    bool has_id, has_text;
+};
+
+static cru_status bad(cru_error *err, const char *why) { return cru_fail(err, CRU_BAD, "%s", why); }
+
+static cru_status take_meta(reading *r, cru_span json) {
+    if (json.n < 2 || json.p[0] != '{') return bad(r->err, "field 'crucible' is not an object");
+    cru_span key, value;
+    const char *at = nullptr;
+    for (;;) {
+        int more = cru_json_next_member(json, &at, &key, &value);
+        if (more < 0) return bad(r->err, "field 'crucible' is not valid JSON");
+        if (more == 0) return CRU_OK;
+        cru_span kept = cru_arena_copy(&r->batch->arena, key);
+        if (!kept.p || cru_doc_set_meta(r->batch, r->doc, kept.p, value))
+            return cru_fail_memory(r->err, "document");
+    }
+}
+
+static cru_status take_id(reading *r, cru_span raw) {
+    if (raw.p[0] == '"') {
+        if (!cru_json_unescape(raw, &r->batch->arena, &r->doc->id))
+            return bad(r->err, "field 'id' holds a bad escape");
+    } else if (raw.p[0] == '{' || raw.p[0] == '[' || raw.p[0] == 'n') {
+        return bad(r->err, "field 'id' is neither a string nor a number");
+    } else {
+        r->doc->id = raw; /* a number stands for itself */
+    }
+    r->has_id = true;
+    return CRU_OK;
+}
+
+static cru_status take_field(reading *r, cru_span key, cru_span raw) {
+    cru_doc *doc = r->doc;
+    if (!cru_json_valid(raw)) return bad(r->err, "not valid JSON");
+    if (cru_span_is(key, "crucible")) return take_meta(r, raw);
+    cru_field_kind kind = CRU_FIELD_USER;
+    if (cru_span_is(key, r->text_field)) {
+        if (r->has_text) return bad(r->err, "the text field stands twice");
+        if (raw.p[0] != '"') return bad(r->err, "the text field is not a string");
+        if (!cru_json_unescape(raw, &r->batch->arena, &doc->text))
+            return bad(r->err, "the text field holds a bad escape");
+        r->has_text = true;
+        kind = CRU_FIELD_TEXT;
+    } else if (cru_span_is(key, "id")) {
+        if (r->has_id) return bad(r->err, "field 'id' stands twice");
+        cru_status s = take_id(r, raw);
+        if (s) return s;
+        kind = CRU_FIELD_ID;
+    }
+    if (cru_doc_add_field(r->batch, doc, key, raw)) return cru_fail_memory(r->err, "document");
+    doc->fields[doc->n_fields - 1].kind = kind;
+    return CRU_OK;
+}
+
+static cru_status walk(reading *r, ondemand::parser *parser, const char *p, size_t n) {
+    ondemand::document document;
+    simdjson::error_code e = parser->iterate(p, n, n + simdjson::SIMDJSON_PADDING).get(document);
+    if (e) return bad(r->err, simdjson::error_message(e));
+    ondemand::object object;
+    if ((e = document.get_object().get(object))) return bad(r->err, simdjson::error_message(e));
+    for (auto result : object) {
+        ondemand::field field;
+        if ((e = std::move(result).get(field))) return bad(r->err, simdjson::error_message(e));
+        cru_span key = raw_key(field), raw;
+        if ((e = raw_value(field.value(), &raw))) return bad(r->err, simdjson::error_message(e));
+        cru_status s = take_field(r, key, raw);
+        if (s) return s;
+    }
+    if (!document.at_end()) return bad(r->err, "bytes after the end of the object");
+    return CRU_OK;
+}
+
+extern "C" cru_status cru_json_document(cru_json_parser *parser, cru_span line,
+                                        const char *text_field, const char *name, uint64_t number,
+                                        cru_batch *batch, cru_doc *doc, cru_error *err) {
+    char *p = static_cast<char *>(
+        cru_arena_alloc(&batch->arena, line.n + simdjson::SIMDJSON_PADDING));
+    if (!p) return cru_fail_memory(err, "document");
+    std::memcpy(p, line.p, line.n);
+    std::memset(p + line.n, 0, simdjson::SIMDJSON_PADDING);
+    reading r = {batch, doc, text_field, err, false, false};
+    cru_status s = walk(&r, &parser->parser, p, line.n);
+    if (s == CRU_OK && !r.has_text)
+        s = cru_fail(err, CRU_BAD, "no field '%s'", text_field);
+    if (s == CRU_OK && !r.has_id) {
+        doc->id = cru_arena_printf(&batch->arena, "%s#%llu", name,
+                                   static_cast<unsigned long long>(number));
+        if (!doc->id.p) s = cru_fail_memory(err, "document");
+    }
+    if (s != CRU_OK) {
+        doc->n_fields = doc->n_meta = 0;
+        doc->text = doc->id = cru_span{nullptr, 0};
+    }
+    return s;
+}
+
+/* Finds the value at `path` and leaves it in *value. */
+static bool lookup(cru_json_parser *parser, cru_span json, const char *path,
+                   ondemand::document *document, ondemand::value *value) {
+    if (!json.p || json.n == 0) return false;
+    size_t need = json.n + simdjson::SIMDJSON_PADDING;
+    if (need > parser->padded_capacity) {
+        char *p = static_cast<char *>(std::realloc(parser->padded, need));
+        if (!p) return false;
+        parser->padded = p;
+        parser->padded_capacity = need;
+    }
+    std::memcpy(parser->padded, json.p, json.n);
+    std::memset(parser->padded + json.n, 0, simdjson::SIMDJSON_PADDING);
+    if (parser->parser.iterate(parser->padded, json.n, need).get(*document)) return false;
+    if (!path || !*path) return false; /* a bare scalar is handled by the caller */
+    bool first = true;
+    while (*path) {
+        const char *dot = std::strchr(path, '.');
+        std::string_view key(path, dot ? static_cast<size_t>(dot - path) : std::strlen(path));
+        char *end;
+        unsigned long index = std::strtoul(path, &end, 10);
+        bool number = end == path + key.size() && !key.empty();
+        simdjson::error_code e;
+        if (first) {
+            e = number ? document->at(index).get(*value)
+                       : document->find_field_unordered(key).get(*value);
+        } else {
+            e = number ? value->at(index).get(*value) : value->find_field_unordered(key).get(*value);
+        }
+        if (e) return false;
+        first = false;
+        path += key.size() + (dot ? 1 : 0);
+    }
+    return true;
+}
+
+extern "C" bool cru_json_number(cru_json_parser *parser, cru_span json, const char *path,
+                                double *value) {
+    ondemand::document document;
+    ondemand::value v;
+    if (path && *path) {
+        return lookup(parser, json, path, &document, &v) && v.get_double().get(*value) == simdjson::SUCCESS;
+    }
+    (void)lookup(parser, json, "", &document, &v);
+    return json.n > 0 && document.get_double().get(*value) == simdjson::SUCCESS;
+}
+
+extern "C" bool cru_json_bool(cru_json_parser *parser, cru_span json, const char *path, bool *value) {
+    ondemand::document document;
+    ondemand::value v;
+    return lookup(parser, json, path, &document, &v) && v.get_bool().get(*value) == simdjson::SUCCESS;
+}
+
+extern "C" bool cru_json_string(cru_json_parser *parser, cru_span json, const char *path,
+                                cru_arena *arena, cru_span *value) {
+    if (!path || !*path)
+        return json.n > 1 && json.p[0] == '"' && cru_json_unescape(json, arena, value);
+    ondemand::document document;
+    ondemand::value v;
+    std::string_view text;
+    if (!lookup(parser, json, path, &document, &v) || v.get_string().get(text)) return false;
+    *value = cru_arena_copy(arena, cru_span{text.data(), text.size()});
+    return value->p != nullptr;
+}
+
+extern "C" bool cru_doc_number(cru_json_parser *parser, const cru_doc *doc, const char *path,
+                               double *value) {
+    char key[128];
+    bool meta = std::strncmp(path, "crucible.", 9) == 0;
+    if (meta) path += 9;
+    const char *dot = std::strchr(path, '.');
+    size_t n = dot ? static_cast<size_t>(dot - path) : std::strlen(path);
+    if (n >= sizeof key) return false;
+    std::memcpy(key, path, n);
+    key[n] = 0;
+    cru_span json = meta ? cru_doc_meta(doc, key) : cru_doc_field(doc, key);
+    return json.p && cru_json_number(parser, json, dot ? dot + 1 : "", value);
+}

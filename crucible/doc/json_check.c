@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crucible/base/base.h"
+#include "crucible/doc/json_check.h"
+
+enum { DEPTH = 256 };
+
+static const char *skip_space(const char *p, const char *end) {
+    while (p < end && (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r')) p++;
+    return p;
+}
+
+static int hex_value(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+}
+
+/* Each *_end function answers where the value that starts at p ends, or NULL. */
+static const char *string_end(const char *p, const char *end) {
+    if (p >= end || *p != '"') return NULL;
+    for (p++; p < end; p++) {
+        if (*p == '"') return p + 1;
+        if ((unsigned char)*p < 0x20) return NULL;
+        if (*p != '\\') continue;
+        if (++p >= end) return NULL;
+        if (*p == 'u') {
+            if (end - p < 5) return NULL;
+            for (int i = 1; i <= 4; i++)
+                if (hex_value(p[i]) < 0) return NULL;
+            p += 4;
+        } else if (!strchr("\"\\/bfnrt", *p) || *p == 0) {
+            return NULL;
+        }
+    }
+    return NULL;
+}
+
+static const char *digits_end(const char *p, const char *end) {
+    const char *from = p;
+    while (p < end && *p >= '0' && *p <= '9') p++;
+    return p > from ? p : NULL;
+}
+
+static const char *number_end(const char *p, const char *end) {
+    if (p < end && *p == '-') p++;
+    if (p < end && *p == '0') p++;
+    else if (!(p = digits_end(p, end))) return NULL;
+    if (p < end && *p == '.' && !(p = digits_end(p + 1, end))) return NULL;
+    if (p < end && (*p == 'e' || *p == 'E')) {
+        p++;
+        if (p < end && (*p == '+' || *p == '-')) p++;
+        p = digits_end(p, end);
+    }
+    return p;
+}
+
+static const char *word_end(const char *p, const char *end, const char *word) {
+    size_t n = strlen(word);
+    return (size_t)(end - p) >= n && memcmp(p, word, n) == 0 ? p + n : NULL;
+}
+
+static const char *scalar_end(const char *p, const char *end) {
+    switch (*p) {
+    case '"': return string_end(p, end);
+    case 't': return word_end(p, end, "true");
+    case 'f': return word_end(p, end, "false");
+    case 'n': return word_end(p, end, "null");
+    default: return number_end(p, end);
+    }
+}
+
+/* Iterative, with one bit of state a level: is it an object? */
+static const char *value_end(const char *p, const char *end) {
+    bool object[DEPTH];
+    int depth = 0;
+    for (;;) {
+        p = skip_space(p, end); /* a value, or the end of an empty container, stands here */
+        if (p >= end) return NULL;
+        if (*p == '{' || *p == '[') {
+            if (depth == DEPTH) return NULL;
+            object[depth] = *p == '{';
+            p = skip_space(p + 1, end);
+            if (p >= end) return NULL;
+            if (*p == (object[depth] ? '}' : ']')) {
+                p++;
+            } else {
+                depth++;
+                if (!object[depth - 1]) continue;
+                goto key;
+            }
+        } else if (!(p = scalar_end(p, end))) {
+            return NULL;
+        }
+        for (;;) { /* a value has ended: close containers or go to the next value */
+            if (depth == 0) return p;
+            p = skip_space(p, end);
+            if (p >= end) return NULL;
+            if (*p == ',') {
+                p++;
+                break;
+            }
+            if (*p != (object[depth - 1] ? '}' : ']')) return NULL;
+            depth--;
+            p++;
+        }
+        if (!object[depth - 1]) continue;
+    key:
+        p = skip_space(p, end);
+        if (!(p = string_end(p, end))) return NULL;
+        p = skip_space(p, end);
+        if (p >= end || *p != ':') return NULL;
+        p++;
+    }
+}
+
+bool cru_json_valid(struct cru_span json) {
+    return json.n > 0 && value_end(json.p, json.p + json.n) == json.p + json.n;
+}
+
+int cru_json_next_member(struct cru_span object, const char **at, struct cru_span *key,
+                         struct cru_span *value) {
+    const char *end = object.p + object.n, *p = *at;
+    if (!p) {
+        p = skip_space(object.p, end);
+        if (p >= end || *p != '{') return -1;
+        p = skip_space(p + 1, end);
+        if (p < end && *p == '}') return 0;
+    } else {
+        p = skip_space(p, end);
+        if (p < end && *p == '}') return 0;
+        if (p >= end || *p != ',') return -1;
+        p = skip_space(p + 1, end);
+    }
+    const char *q = string_end(p, end);
+    if (!q) return -1;
+    *key = cru_span_make(p + 1, (size_t)(q - p) - 2);
+    p = skip_space(q, end);
+    if (p >= end || *p != ':') return -1;
+    p = skip_space(p + 1, end);
+    q = value_end(p, end);
+    if (!q) return -1;
+    *value = cru_span_make(p, (size_t)(q - p));
+    *at = q;
+    return 1;
+}
+
+static char *put_utf8(char *to, uint32_t c) {
+    if (c < 0x80) {
+        *to++ = (char)c;
+    } else if (c < 0x800) {
+        *to++ = (char)(0xC0 | c >> 6);
+        *to++ = (char)(0x80 | (c & 63));
+    } else if (c < 0x10000) {
+        *to++ = (char)(0xE0 | c >> 12);
+        *to++ = (char)(0x80 | (c >> 6 & 63));
+        *to++ = (char)(0x80 | (c & 63));
+    } else {
+        *to++ = (char)(0xF0 | c >> 18);
+        *to++ = (char)(0x80 | (c >> 12 & 63));
+        *to++ = (char)(0x80 | (c >> 6 & 63));
+        *to++ = (char)(0x80 | (c & 63));
+    }
+    return to;
+}
+
+static bool hex4(const char *p, const char *end, uint32_t *value) {
+    if (end - p < 4) return false;
+    *value = 0;
+    for (int i = 0; i < 4; i++) {
+        int h = hex_value(p[i]);
+        if (h < 0) return false;
+        *value = *value << 4 | (uint32_t)h;
+    }
+    return true;
+}
+
+/* One escape behind its backslash; answers what follows it, or NULL. */
+static const char *unescape_one(const char *p, const char *end, char **to) {
+    static const char from[] = "\"\\/bfnrt", into[] = "\"\\/\b\f\n\r\t";
+    if (p >= end || *p == 0) return NULL;
+    const char *known = strchr(from, *p);
+    if (known) {
+        *(*to)++ = into[known - from];
+        return p + 1;
+    }
+    uint32_t c, low;
+    if (*p != 'u' || !hex4(p + 1, end, &c)) return NULL;
+    p += 5;
+    if (c >= 0xDC00 && c < 0xE000) return NULL;
+    if (c >= 0xD800 && c < 0xDC00) {
+        if (end - p < 6 || p[0] != '\\' || p[1] != 'u' || !hex4(p + 2, end, &low)) return NULL;
+        if (low < 0xDC00 || low > 0xDFFF) return NULL;
+        c = 0x10000 + ((c - 0xD800) << 10) + (low - 0xDC00);
+        p += 6;
+    }
+    *to = put_utf8(*to, c);
+    return p;
+}
+
+bool cru_json_unescape(struct cru_span raw, struct cru_arena *arena, struct cru_span *text) {
+    if (raw.n < 2) return false;
+    const char *p = raw.p + 1, *end = raw.p + raw.n - 1;
+    const char *slash = memchr(p, '\\', (size_t)(end - p));
+    if (!slash) {
+        *text = cru_span_make(p, (size_t)(end - p));
+        return true;
+    }
+    char *start = cru_arena_alloc(arena, raw.n), *to = start;
+    if (!start) return false;
+    while (slash) {
+        memcpy(to, p, (size_t)(slash - p));
+        to += slash - p;
+        p = unescape_one(slash + 1, end, &to);
+        if (!p) return false;
+        /* Escapes come close together in text with many short lines: look a few bytes by hand. */
+        int near = 0;
+        while (near < 16 && p < end && *p != '\\') {
+            *to++ = *p++;
+            near++;
+        }
+        slash = p < end ? memchr(p, '\\', (size_t)(end - p)) : NULL;
+    }
+    memcpy(to, p, (size_t)(end - p));
+    to += end - p;
+    *text = cru_span_make(start, (size_t)(to - start));
+    return true;
+}
