@@ -140,7 +140,8 @@ static cru_status walk(reading *r, ondemand::parser *parser, const char *p, size
         cru_status s = take_field(r, key, raw);
         if (s) return s;
     }
-    if (!document.at_end()) return bad(r->err, "bytes after the end of the object");
+    const char *rest;
+    if (!document.current_location().get(rest)) return bad(r->err, "bytes after the end of the object");
     return CRU_OK;
 }
 

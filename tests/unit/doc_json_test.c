@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* JSONL in and out: what passes through, what is refused, and what comes out when stages add to it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "crucible/base/base.h"
+#include "crucible/doc/json.h"
+#include "crucible/doc/json_check.h"
+
+static struct cru_json_parser *parser;
+
+static enum cru_status parse(struct cru_batch *batch, const char *line, struct cru_error *err) {
+    struct cru_doc *doc = cru_batch_add(batch);
+    assert_non_null(doc);
+    return cru_json_document(parser, cru_span_of(line), "text", "f", 7, batch, doc, err);
+}
+
+static void expect_round(const char *line, const char *expected) {
+    struct cru_batch batch;
+    struct cru_error err;
+    struct cru_buffer out;
+    cru_batch_init(&batch);
+    cru_buffer_init(&out);
+    assert_int_equal(parse(&batch, line, &err), CRU_OK);
+    cru_json_render(&batch.docs[0], "text", &out);
+    assert_string_equal(out.p, expected);
+    /* What was written reads as the same again: composability needs it. */
+    char *once = strdup(out.p);
+    once[strlen(once) - 1] = 0;
+    assert_int_equal(parse(&batch, once, &err), CRU_OK);
+    cru_buffer_clear(&out);
+    cru_json_render(&batch.docs[1], "text", &out);
+    assert_string_equal(out.p, expected);
+    free(once);
+    cru_buffer_release(&out);
+    cru_batch_release(&batch);
+}
+
+static void passes_through(void **state) {
+    (void)state;
+    expect_round("{\"id\":\"a\",\"text\":\"x\"}", "{\"id\":\"a\",\"text\":\"x\"}\n");
+    expect_round("{\"text\":\"x\"}", "{\"id\":\"f#7\",\"text\":\"x\"}\n");
+    expect_round("{ \"u\" : [1, {\"b\": 1.50}] , \"text\" : \"a\\u00e9\\n\", \"k\\\"y\":-1e5 }",
+                 "{\"id\":\"f#7\",\"u\":[1, {\"b\": 1.50}],\"text\":\"a\\u00e9\\n\",\"k\\\"y\":-1e5}\n");
+    expect_round("{\"text\":\"x\",\"id\":12,\"s\":\"\\ud83d\"}", "{\"text\":\"x\",\"id\":12,\"s\":\"\\ud83d\"}\n");
+    expect_round("{\"crucible\":{\"lang\":\"en\",\"ddm\":{\"q\":0.5}},\"text\":\"x\",\"id\":\"\",\"z\":null}",
+                 "{\"text\":\"x\",\"id\":\"\",\"z\":null,\"crucible\":{\"lang\":\"en\",\"ddm\":{\"q\":0.5}}}\n");
+}
+
+static void refuses(void **state) {
+    (void)state;
+    static const char *const lines[] = {
+        "", "{", "[]", "1", "{\"text\":1}", "{\"text\":\"a\"", "{\"text\":\"\\ud83d\"}", "{\"id\":\"a\"}",
+        "{\"text\":\"a\"} x", "{\"text\":\"a\",\"u\":tru}", "{\"text\":\"a\",\"u\":[1,]}", "{\"text\":\"a\",\"u\":01}",
+        "{\"text\":\"a\",\"text\":\"b\"}", "{\"text\":\"a\xff\"}", "{\"text\":\"a\",\"crucible\":1}",
+        "{\"text\":\"a\",\"id\":[]}", "{\"text\":\"a\",\"u\":\"\\q\"}", "{\"text\":\"\\u12g4\"}"};
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        struct cru_batch batch;
+        struct cru_error err = {CRU_OK, ""};
+        cru_batch_init(&batch);
+        if (parse(&batch, lines[i], &err) != CRU_BAD) fail_msg("accepted: %s", lines[i]);
+        assert_true(err.message[0] != 0);
+        assert_null(batch.docs[0].text.p);
+        cru_batch_release(&batch);
+    }
+}
+
+static void decodes(void **state) {
+    (void)state;
+    struct cru_batch batch;
+    struct cru_error err;
+    cru_batch_init(&batch);
+    assert_int_equal(parse(&batch, "{\"text\":\"a\\u0041\\n\\ud83d\\ude00\\u0000\\/z\"}", &err), CRU_OK);
+    static const char want[] = "aA\n\xf0\x9f\x98\x80\0/z";
+    assert_int_equal(batch.docs[0].text.n, sizeof want - 1);
+    assert_memory_equal(batch.docs[0].text.p, want, sizeof want - 1);
+    cru_batch_release(&batch);
+}
+
+static void finds_numbers(void **state) {
+    (void)state;
+    struct cru_batch batch;
+    struct cru_error err;
+    double x = 0;
+    cru_batch_init(&batch);
+    assert_int_equal(parse(&batch, "{\"text\":\"\",\"s\":2.5,\"m\":{\"a\":[1,7]},\"crucible\":{\"ddm\":{\"q\":0.25},\"tokens\":9}}", &err), CRU_OK);
+    const struct cru_doc *doc = &batch.docs[0];
+    assert_true(cru_doc_number(parser, doc, "s", &x) && x == 2.5);
+    assert_true(cru_doc_number(parser, doc, "m.a.1", &x) && x == 7);
+    assert_true(cru_doc_number(parser, doc, "crucible.ddm.q", &x) && x == 0.25);
+    assert_true(cru_doc_number(parser, doc, "crucible.tokens", &x) && x == 9);
+    assert_false(cru_doc_number(parser, doc, "crucible.ddm.z", &x));
+    assert_false(cru_doc_number(parser, doc, "id", &x));
+    cru_batch_release(&batch);
+}
+
+static void changed_text_is_written_anew(void **state) {
+    (void)state;
+    struct cru_batch batch;
+    struct cru_error err;
+    struct cru_buffer out;
+    cru_batch_init(&batch);
+    cru_buffer_init(&out);
+    assert_int_equal(parse(&batch, "{\"text\":\"abc\",\"u\":1,\"id\":\"i\"}", &err), CRU_OK);
+    struct cru_doc *doc = &batch.docs[0];
+    cru_doc_set_text(doc, CRU_SPAN("q\"\x01"));
+    assert_int_equal(cru_doc_set_meta_number(&batch, doc, "tokens", 3), CRU_OK);
+    assert_int_equal(cru_doc_drop(&batch, doc, "filter", "r", 0.1, 2), CRU_OK);
+    cru_json_render(doc, "text", &out);
+    assert_string_equal(out.p, "{\"text\":\"q\\\"\\u0001\",\"u\":1,\"id\":\"i\",\"crucible\":{\"tokens\":3,"
+                               "\"drop\":{\"stage\":\"filter\",\"rule\":\"r\",\"value\":0.1,\"limit\":2}}}\n");
+    cru_buffer_release(&out);
+    cru_batch_release(&batch);
+}
+
+static void numbers_read_back(void **state) {
+    (void)state;
+    static const double values[] = {0, -0.0, 1, -1, 0.1, 1e300, 1e-300, 123456.789, 3.0000000000000004, 9007199254740993.0};
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        struct cru_buffer b;
+        cru_buffer_init(&b);
+        cru_buffer_add_json_number(&b, values[i]);
+        assert_true(strtod(b.p, NULL) == values[i]);
+        assert_true(cru_json_valid(cru_buffer_span(&b)));
+        cru_buffer_release(&b);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(passes_through),  cmocka_unit_test(refuses), cmocka_unit_test(decodes),
+        cmocka_unit_test(finds_numbers), cmocka_unit_test(changed_text_is_written_anew),
+        cmocka_unit_test(numbers_read_back)};
+    parser = cru_json_parser_new();
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    cru_json_parser_free(parser);
+    return failed;
+}
