@@ -5,9 +5,10 @@
  *   reader -> [run commit][run commit] -> spool | finish | spool -> [replay][run commit] -> output
  *             \_______ segment 1 ______/                  \________ segment 2 _________/
  *
- * In a segment each thread takes a batch from the source, carries it through all stages, and hands it
- * on; commits and writes wait for their batch's turn. So reading, work and writing overlap, at most
- * one batch a thread is in memory, and what comes out does not depend on the number of threads.
+ * (a stage that set `streaming` in open() does not end a segment). In a segment each thread takes a
+ * batch from the source, carries it through all stages and hands it on; commits and writes wait for
+ * their batch's turn. So reading, work and writing overlap, at most one batch a thread is in memory,
+ * and what comes out does not depend on the number of threads.
  */
 #ifndef CRU_STAGE_PIPELINE_H
 #define CRU_STAGE_PIPELINE_H
@@ -27,49 +28,42 @@ struct cru_source {
 };
 
 struct cru_source cru_source_reader(struct cru_reader *reader);
+struct cru_source cru_source_spool(struct cru_spool_reader *reader);
 
-/* Where they go; write() is called in batch order with the living documents, reject() with the
- * dropped ones. Either may be NULL. */
+/* Where living documents go, in batch order: JSONL, a spool, or nowhere (a sink stage ate them). */
 struct cru_target {
-    void *context;
-    enum cru_status (*write)(void *context, struct cru_batch *, const struct cru_buffer *rendered,
-                             struct cru_error *);
-    bool render; /* write() wants the batch as JSONL, rendered in parallel */
+    struct cru_output *output;
+    struct cru_spool *spool;
 };
 
-struct cru_segment {
+/* What a run tells beside its counts. Filled in input order, so it does not depend on threads. */
+struct cru_run_notes {
+    struct cru_buffer input_errors; /* a line for every input that was cut or damaged */
+    uint64_t bad_inputs;
+    char first_wrong[400]; /* "ID: why" of the first wrong document, or "" */
+};
+
+void cru_run_notes_release(struct cru_run_notes *notes);
+
+struct cru_pipeline {
     struct cru_source source;
-    const char *source_name;          /* stage name for counts of the source: "read" */
-    struct cru_counts *source_counts; /* may be NULL */
-    struct cru_stage **stages;        /* replay_first: stages[0] is replayed, not run */
+    struct cru_counts source_counts; /* documents the source gave, and those it could not */
+    const char *source_name;         /* the stage named in rejects of the source: "read" */
+    struct cru_stage **stages;
     size_t n_stages;
-    bool replay_first;
     struct cru_target target;
-    struct cru_output *rejects; /* JSONL of dropped and wrong documents, or NULL */
+    struct cru_output *rejects; /* JSONL of dropped and wrong documents; may be NULL */
     const struct cru_common *common;
-    void (*progress)(void *context, uint64_t documents, uint64_t bytes); /* or NULL */
+    struct cru_run_notes notes;
+    void (*progress)(void *context, uint64_t documents, uint64_t bytes); /* may be NULL */
     void *progress_context;
 };
 
 /*
- * Runs one segment to its end. CRU_OK; CRU_END when the output's reader went away (EPIPE); CRU_BAD
- * with --strict at the first wrong document; CRU_FATAL.
+ * Opens the stages, runs the chain with temporary spools in common->tmpdir, closes the stages. CRU_OK;
+ * CRU_END when the output's reader went away (EPIPE); CRU_BAD with common->strict at the first wrong
+ * document or damaged input; CRU_FATAL or CRU_USAGE. Counts are in the stages and in source_counts.
  */
-enum cru_status cru_segment_run(struct cru_segment *segment, struct cru_error *err);
-
-struct cru_pipeline {
-    struct cru_source source;
-    struct cru_counts source_counts;
-    struct cru_stage **stages;
-    size_t n_stages;
-    struct cru_output *output;  /* JSONL of what is left; NULL when the last stage is a sink */
-    struct cru_output *rejects; /* may be NULL */
-    const struct cru_common *common;
-    void (*progress)(void *context, uint64_t documents, uint64_t bytes);
-    void *progress_context;
-};
-
-/* Opens the stages, runs the whole chain with spools in common->tmpdir, closes the stages. */
 enum cru_status cru_pipeline_run(struct cru_pipeline *pipeline, struct cru_error *err);
 
 /* Adds one document to counts by its fate. */
@@ -79,7 +73,7 @@ enum cru_status cru_counts_add(struct cru_counts *counts, const struct cru_doc *
 enum cru_status cru_counts_merge(struct cru_counts *a, const struct cru_counts *b,
                                  struct cru_error *err);
 void cru_counts_release(struct cru_counts *counts);
-/* Appends {"in":..,"out":..,"dropped":..,"bad":..,"reasons":{..},...} without the closing brace. */
+/* Appends "in":..,"out":..,"dropped":..,"bad":..,"reasons":{..} and so on, without braces around. */
 void cru_counts_json(const struct cru_counts *counts, struct cru_buffer *json);
 
 #endif

@@ -85,6 +85,8 @@ struct cru_stage {
     struct cru_option_store store; /* owns the strings of its options */
     struct cru_counts counts;      /* kept by the pipeline */
     bool opened;
+    bool streaming; /* set in open(): with these options finish() needs no second look at the documents,
+                       so they are not spooled; replay() is not called, finish() is, before close() */
 };
 
 /* A stage with its options at their defaults. NULL when memory is short. */

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <signal.h>
+
+#include "cmd/command.h"
+#include "crucible/base/base.h"
+
+/* -h and --version are in every program; the two hidden ones feed the man pages and completion. */
+static const char *asked_for(int argc, char **argv) {
+    static const char *const asks[] = {"-h", "--help", "--version", "--man-options", "--words"};
+    for (int i = 1; i < argc && strcmp(argv[i], "--"); i++)
+        for (size_t k = 0; k < sizeof asks / sizeof asks[0]; k++)
+            if (strcmp(argv[i], asks[k]) == 0) return asks[k];
+    return NULL;
+}
+
+static int answer(const struct cru_command *command, const char *ask) {
+    struct cru_buffer out;
+    cru_buffer_init(&out);
+    bool help = strcmp(ask, "-h") == 0 || strcmp(ask, "--help") == 0;
+    if (strcmp(ask, "--version") == 0) {
+        cru_buffer_printf(&out, "crucible-%s %s\n", command->name, CRU_VERSION);
+    } else if (help) {
+        cru_buffer_printf(&out, "Usage: crucible %s %s\n\n%s\n\nOptions:\n", command->name,
+                          command->synopsis, command->summary);
+    }
+    for (size_t t = 0; t < command->n_tables; t++) {
+        if (help) cru_options_help(command->tables[t], &out);
+        else if (strcmp(ask, "--man-options") == 0) cru_options_man(command->tables[t], &out);
+        else if (strcmp(ask, "--words") == 0) cru_options_words(command->tables[t], &out);
+    }
+    if (help)
+        cru_buffer_printf(&out, "  %-32sthis page\n  %-32sversion\n\nMore: crucible help %s\n",
+                          "-h, --help", "    --version", command->name);
+    if (out.failed || fwrite(out.p, 1, out.n, stdout) != out.n) {
+        cru_buffer_release(&out);
+        return cru_command_end(command->name, CRU_EXIT_FATAL);
+    }
+    cru_buffer_release(&out);
+    return cru_command_end(command->name, CRU_EXIT_OK);
+}
+
+int cru_command_begin(const struct cru_command *command, struct cru_option_store *store, int argc,
+                      char **argv, int *n_operands) {
+    struct cru_error err;
+    /* A closed reader is an answer of write(2), not a signal. */
+    (void)signal(SIGPIPE, SIG_IGN);
+    const char *ask = asked_for(argc, argv);
+    if (ask) return answer(command, ask);
+    for (size_t t = 0; t < command->n_tables; t++)
+        if (cru_options_defaults(command->tables[t], command->targets[t], store, &err))
+            return cru_command_fail(command->name, &err);
+    if (cru_options_parse(command->tables, command->targets, command->n_tables, store, argc, argv,
+                          n_operands, &err))
+        return cru_command_fail(command->name, &err);
+    return -1;
+}
+
+int cru_command_fail(const char *name, const struct cru_error *err) {
+    (void)fflush(stdout);
+    (void)fprintf(stderr, "crucible %s: %s\n", name, err->message);
+    switch (err->status) {
+    case CRU_OK:
+    case CRU_END: return CRU_EXIT_OK;
+    case CRU_BAD: return CRU_EXIT_BAD;
+    case CRU_USAGE:
+        (void)fprintf(stderr, "try 'crucible %s -h'\n", name);
+        return CRU_EXIT_USAGE;
+    case CRU_FATAL: break;
+    }
+    return CRU_EXIT_FATAL;
+}
+
+int cru_command_end(const char *name, int status) {
+    errno = 0;
+    if (fflush(stdout) == 0 && fclose(stdout) == 0) return status;
+    if (errno == EPIPE) return status;
+    (void)fprintf(stderr, "crucible %s: unable to write: 'standard output': %s\n", name,
+                  strerror(errno));
+    return CRU_EXIT_FATAL;
+}
