@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The vocabulary slice of a shard set: which ids occur, how often, and how many bytes of text each
- * stands for. A tiny model keeps embedding rows for these ids only (row k for tokens[k].id); the bytes
- * make a loss in nats into exact bits a byte. pad_id and end_id are always in it.
+ * stands for. A tiny model keeps embedding rows for these ids only (row k for tokens[k].id); the
+ * bytes make a loss in nats into exact bits a byte. pad_id and end_id are always in it.
  *
- * The file is mapped read-only and its checksum is checked on opening. Structs are open for reading;
- * any number of threads may read. Errors: CRU_FATAL.
+ * The file is mapped read-only and its checksum is checked on opening. Structs are open for
+ * reading; any number of threads may read. Errors: CRU_FATAL.
  */
 #ifndef CRU_SHARDS_VOCAB_USED_H
 #define CRU_SHARDS_VOCAB_USED_H
@@ -48,10 +48,11 @@ uint32_t cru_vocab_used_row(const struct cru_vocab_used *used, uint32_t id);
 /* Fills rows[0 .. vocab_size) with each id's row, UINT32_MAX where it does not occur. */
 void cru_vocab_used_rows(const struct cru_vocab_used *used, uint32_t *rows);
 
-/* Writes such a file; counts[vocab_size]; bytes[vocab_size] or NULL when not known. *checksum is set. */
+/* Writes such a file; counts[vocab_size]; bytes[vocab_size] or NULL when not known. *checksum is
+ * set. */
 enum cru_status cru_vocab_used_write(const char *path, uint64_t tokenizer_hash, uint32_t vocab_size,
                                      uint32_t pad_id, uint32_t end_id, const uint64_t *counts,
-                                     const uint32_t *bytes, uint64_t *checksum,
-                                     uint32_t *n_used, struct cru_error *err);
+                                     const uint32_t *bytes, uint64_t *checksum, uint32_t *n_used,
+                                     struct cru_error *err);
 
 #endif

@@ -2,22 +2,25 @@
 /*
  * Writes a shard set: a directory of NNNNN.crs files, vocab.used and, last of all, manifest.json.
  *
- * Each file is written under a temporary name and renamed when whole. A directory without a manifest
- * is unfinished: it does not open, and the next writer clears it. The bytes depend on the parameters
- * and the documents only (no time, host or thread count), so equal input gives equal files.
+ * Each file is written under a temporary name and renamed when whole. A directory without a
+ * manifest is unfinished: it does not open, and the next writer clears it. The bytes depend on the
+ * parameters and the documents only (no time, host or thread count), so equal input gives equal
+ * files.
  *
  *     open -> add, add, add ... -> close      (or abandon, at any point)
  *
  * A document never crosses shards. Its ids are followed by `end_id` (when there is one), then by
- * `pad_id` up to a multiple of `bag`, so every document starts at a multiple of the bag in its shard
- * and in the set. Padding is counted, belongs to no document and carries no loss.
+ * `pad_id` up to a multiple of `bag`, so every document starts at a multiple of the bag in its
+ * shard and in the set. Padding is counted, belongs to no document and carries no loss.
  *
- * The writer owns all its memory and borrows nothing after a call returns. Memory: 1 MiB + 8 bytes an
- * id of the vocabulary (12 with lengths) + 64 bytes a document of the shard being written (at most
- * 2^20 documents a shard) + the distinct source names. One thread at a time; one writer a directory.
+ * The writer owns all its memory and borrows nothing after a call returns. Memory: 1 MiB + 8 bytes
+ * an id of the vocabulary (12 with lengths) + 64 bytes a document of the shard being written (at
+ * most 2^20 documents a shard) + the distinct source names. One thread at a time; one writer a
+ * directory.
  *
- * Errors: CRU_USAGE for parameters or a directory that cannot be used, CRU_BAD for a document that was
- * refused (the writer is as before and can go on), CRU_FATAL for I/O and memory (only abandon is left).
+ * Errors: CRU_USAGE for parameters or a directory that cannot be used, CRU_BAD for a document that
+ * was refused (the writer is as before and can go on), CRU_FATAL for I/O and memory (only abandon
+ * is left).
  */
 #ifndef CRU_SHARDS_WRITER_H
 #define CRU_SHARDS_WRITER_H
@@ -28,25 +31,25 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CRU_SHARD_NO_ID UINT32_MAX           /* "there is no such id" */
-#define CRU_SHARD_NO_BIN 255                 /* a document that no curriculum bin was given */
-#define CRU_SHARD_DEFAULT_TOKENS (1u << 26)  /* tokens a shard when shard_tokens is 0 */
-#define CRU_SHARD_MAX_DOCUMENTS (1u << 20)   /* documents a shard, so that its index stays small */
+#define CRU_SHARD_NO_ID UINT32_MAX          /* "there is no such id" */
+#define CRU_SHARD_NO_BIN 255                /* a document that no curriculum bin was given */
+#define CRU_SHARD_DEFAULT_TOKENS (1u << 26) /* tokens a shard when shard_tokens is 0 */
+#define CRU_SHARD_MAX_DOCUMENTS (1u << 20)  /* documents a shard, so that its index stays small */
 #define CRU_SHARD_MAX_VOCABULARY (1u << 24)
 #define CRU_SHARD_MAX_BAG 4096
-#define CRU_SHARD_MAX_SOURCES (1u << 16)     /* distinct source names a set: collections, not URLs */
-#define CRU_SHARD_MAX_NAME 4096              /* bytes of a source or tokenizer name */
+#define CRU_SHARD_MAX_SOURCES (1u << 16) /* distinct source names a set: collections, not URLs */
+#define CRU_SHARD_MAX_NAME 4096          /* bytes of a source or tokenizer name */
 
 struct cru_shard_params {
     uint64_t tokenizer_hash;    /* which vocabulary the ids are of */
     const char *tokenizer_name; /* "qwen3"; UTF-8; up to 63 bytes */
     uint32_t vocab_size;        /* every id is below it; up to 65,536: u16 tokens, else u32 */
     uint32_t bag;               /* documents start at multiples of it; 0 means 1 */
-    uint32_t pad_id;            /* below vocab_size; needed when bag > 1, else CRU_SHARD_NO_ID is fine */
-    uint32_t end_id;            /* put behind every document; CRU_SHARD_NO_ID: nothing is */
-    uint64_t shard_tokens;      /* a shard is closed before it would hold more; 0: the default. A
-                                 * longer document gets a shard of its own. */
-    bool replace;               /* a finished set in the directory is removed first */
+    uint32_t pad_id;       /* below vocab_size; needed when bag > 1, else CRU_SHARD_NO_ID is fine */
+    uint32_t end_id;       /* put behind every document; CRU_SHARD_NO_ID: nothing is */
+    uint64_t shard_tokens; /* a shard is closed before it would hold more; 0: the default. A
+                            * longer document gets a shard of its own. */
+    bool replace;          /* a finished set in the directory is removed first */
 };
 
 struct cru_shard_doc {
@@ -66,27 +69,30 @@ struct cru_shard_totals {
 
 struct cru_shard_writer;
 
-/* Makes `dir` (and its parents) when missing, and clears what an unfinished run left there. CRU_USAGE when it
- * holds a finished set (unless params->replace) or files that are no part of one. Names starting with a
- * dot are left alone. *writer is NULL on failure. */
+/* Makes `dir` (and its parents) when missing, and clears what an unfinished run left there.
+ * CRU_USAGE when it holds a finished set (unless params->replace) or files that are no part of one.
+ * Names starting with a dot are left alone. *writer is NULL on failure. */
 enum cru_status cru_shard_writer_open(const char *dir, const struct cru_shard_params *params,
                                       struct cru_shard_writer **writer, struct cru_error *err);
 
-/* Adds a document of n ids (without its end id). CRU_BAD, and nothing is written, when an id is not below vocab_size,
- * the weight is negative or not finite, or the source is too long or not UTF-8. */
+/* Adds a document of n ids (without its end id). CRU_BAD, and nothing is written, when an id is not
+ * below vocab_size, the weight is negative or not finite, or the source is too long or not UTF-8.
+ */
 enum cru_status cru_shard_writer_add(struct cru_shard_writer *writer, const uint32_t *ids, size_t n,
                                      const struct cru_shard_doc *doc, struct cru_error *err);
 
-/* lengths[id] = bytes of text that the id stands for (0 for a special id), for all vocab_size ids; goes into vocab.used, so that
- * a loss becomes exact bits a byte. Copied. Call it before close; optional. */
+/* lengths[id] = bytes of text that the id stands for (0 for a special id), for all vocab_size ids;
+ * goes into vocab.used, so that a loss becomes exact bits a byte. Copied. Call it before close;
+ * optional. */
 enum cru_status cru_shard_writer_token_bytes(struct cru_shard_writer *writer,
                                              const uint32_t *lengths, struct cru_error *err);
 
 /* What was added so far. */
 struct cru_shard_totals cru_shard_writer_totals(const struct cru_shard_writer *writer);
 
-/* Finishes the last shard, writes vocab.used, then manifest.json. The writer is freed whatever the answer;
- * after a failure the directory holds nothing of this set. A set without documents is fine: no shards. */
+/* Finishes the last shard, writes vocab.used, then manifest.json. The writer is freed whatever the
+ * answer; after a failure the directory holds nothing of this set. A set without documents is fine:
+ * no shards. */
 enum cru_status cru_shard_writer_close(struct cru_shard_writer *writer, struct cru_error *err);
 
 /* Removes what this writer wrote and frees it. NULL is fine. */

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The directory that a writer fills: what may be there before, and clearing it; private to this
+ * room. */
+#ifndef CRU_SHARDS_SHARD_DIRECTORY_H
+#define CRU_SHARDS_SHARD_DIRECTORY_H
+
+#include "crucible/base/error.h"
+#include <stdbool.h>
+
+/* Makes `dir` when missing (*made says so) and removes a set's files from it: those of an
+ * unfinished run always, a finished set only with `replace`, its manifest first. CRU_USAGE when
+ * something else is in the way. */
+enum cru_status cru_shard_directory_prepare(const char *dir, bool replace, bool *made,
+                                            struct cru_error *err);
+
+#endif

@@ -1,0 +1,485 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "shards/writer.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <unistd.h>
+
+#include "crucible/base/base.h"
+#include "crucible/base/output.h"
+#include "shards/shard_directory.h"
+#include "shards/shard_format.h"
+#include "shards/shard_manifest.h"
+#include "shards/vocab_used.h"
+
+/* A source's total over the set, and its row in the table of the shard being written. */
+struct source {
+    struct cru_shard_source total;
+    uint32_t row;
+    size_t shard; /* 1 + number of the shard that `row` belongs to; 0: none yet */
+};
+
+struct cru_shard_writer {
+    char *dir;
+    bool made_directory;
+    bool failed; /* a write failed: only abandon is left */
+    struct cru_shard_params params;
+    char tokenizer_name[64];
+    uint32_t width;
+
+    /* The shard being written; `out` is NULL between shards. */
+    struct cru_output *out;
+    struct cru_crs_header header;
+    struct cru_buffer index, rows, names, sums;
+    uint32_t n_rows;
+    size_t block_n; /* bytes in `block` */
+    unsigned char *block;
+
+    /* The set. */
+    struct cru_arena arena; /* names */
+    struct source *sources;
+    size_t n_sources, sources_capacity;
+    uint32_t *table; /* open addressing over hashes of names: 1 + index into sources, 0 empty */
+    struct cru_buffer shards; /* struct cru_manifest_shard[] */
+    struct cru_shard_totals totals;
+    uint64_t *counts;  /* [vocab_size] */
+    uint32_t *lengths; /* [vocab_size] or NULL */
+};
+
+enum { TABLE_SLOTS = 2 * CRU_SHARD_MAX_SOURCES };
+
+static void writer_free(struct cru_shard_writer *w) {
+    cru_buffer_release(&w->index);
+    cru_buffer_release(&w->rows);
+    cru_buffer_release(&w->names);
+    cru_buffer_release(&w->sums);
+    cru_buffer_release(&w->shards);
+    cru_arena_release(&w->arena);
+    free(w->sources);
+    free(w->table);
+    free(w->block);
+    free(w->counts);
+    free(w->lengths);
+    free(w->dir);
+    free(w);
+}
+
+static enum cru_status check_params(const struct cru_shard_params *p, struct cru_error *err) {
+    const char *why = NULL;
+    const char *name = p->tokenizer_name ? p->tokenizer_name : "";
+    if (p->vocab_size == 0 || p->vocab_size > CRU_SHARD_MAX_VOCABULARY)
+        why = "the vocabulary has no ids, or more than 2^24";
+    else if (p->bag > CRU_SHARD_MAX_BAG)
+        why = "a bag has more than 4096 tokens";
+    else if (p->pad_id == CRU_SHARD_NO_ID ? p->bag > 1 : p->pad_id >= p->vocab_size)
+        why = "bags need a padding id that is in the vocabulary";
+    else if (p->end_id != CRU_SHARD_NO_ID && p->end_id >= p->vocab_size)
+        why = "the end id is not in the vocabulary";
+    else if (strlen(name) > 63 || !cru_crs_utf8(cru_span_of(name)))
+        why = "the tokenizer's name is longer than 63 bytes or not UTF-8";
+    return why ? cru_fail(err, CRU_USAGE, "unable to write shards: '%s': %s", name, why) : CRU_OK;
+}
+
+enum cru_status cru_shard_writer_open(const char *dir, const struct cru_shard_params *params,
+                                      struct cru_shard_writer **writer, struct cru_error *err) {
+    *writer = NULL;
+    enum cru_status s = check_params(params, err);
+    if (s) return s;
+    struct cru_shard_writer *w = calloc(1, sizeof *w);
+    if (!w) return cru_fail_memory(err, dir);
+    w->params = *params;
+    if (w->params.bag == 0) w->params.bag = 1;
+    if (w->params.shard_tokens == 0) w->params.shard_tokens = CRU_SHARD_DEFAULT_TOKENS;
+    (void)snprintf(w->tokenizer_name, sizeof w->tokenizer_name, "%s",
+                   params->tokenizer_name ? params->tokenizer_name : "");
+    w->params.tokenizer_name = w->tokenizer_name;
+    w->width = params->vocab_size <= 65536 ? 2 : 4;
+    w->dir = strdup(dir);
+    w->block = malloc(CRU_CRS_BLOCK_BYTES);
+    w->counts = calloc(params->vocab_size, sizeof *w->counts);
+    w->table = calloc(TABLE_SLOTS, sizeof *w->table);
+    if (!w->dir || !w->block || !w->counts || !w->table)
+        s = cru_fail_memory(err, dir);
+    else
+        s = cru_shard_directory_prepare(dir, params->replace, &w->made_directory, err);
+    if (s) {
+        writer_free(w);
+        return s;
+    }
+    *writer = w;
+    return CRU_OK;
+}
+
+/* ---- Bytes of the body, a block at a time ---- */
+
+static enum cru_status flush_block(struct cru_shard_writer *w, struct cru_error *err) {
+    if (w->block_n == 0) return CRU_OK;
+    uint64_t sum = cru_hash64(w->block, w->block_n, 0);
+    cru_buffer_add(&w->sums, &sum, sizeof sum);
+    enum cru_status s = cru_output_write(w->out, w->block, w->block_n, err);
+    w->block_n = 0;
+    return s;
+}
+
+static enum cru_status put(struct cru_shard_writer *w, const void *bytes, size_t n,
+                           struct cru_error *err) {
+    const unsigned char *p = bytes;
+    while (n > 0) {
+        size_t take = CRU_CRS_BLOCK_BYTES - w->block_n;
+        if (take > n) take = n;
+        memcpy(w->block + w->block_n, p, take);
+        w->block_n += take;
+        p += take;
+        n -= take;
+        if (w->block_n < CRU_CRS_BLOCK_BYTES) break;
+        enum cru_status s = flush_block(w, err);
+        if (s) return s;
+    }
+    return CRU_OK;
+}
+
+static enum cru_status put_zeros(struct cru_shard_writer *w, uint64_t n, struct cru_error *err) {
+    static const unsigned char zeros[64];
+    return put(w, zeros, (size_t)n, err); /* n < 64: alignment only */
+}
+
+/* A block is a multiple of both widths and the body starts with tokens, so none straddles blocks.
+ */
+static enum cru_status put_ids(struct cru_shard_writer *w, const uint32_t *ids, size_t n,
+                               struct cru_error *err) {
+    while (n > 0) {
+        size_t take = (CRU_CRS_BLOCK_BYTES - w->block_n) / w->width;
+        if (take > n) take = n;
+        unsigned char *to = w->block + w->block_n;
+        if (w->width == 4) {
+            memcpy(to, ids, take * 4);
+        } else {
+            for (size_t i = 0; i < take; i++) {
+                uint16_t id = (uint16_t)ids[i];
+                memcpy(to + 2 * i, &id, 2);
+            }
+        }
+        for (size_t i = 0; i < take; i++) w->counts[ids[i]]++;
+        w->block_n += take * w->width;
+        ids += take;
+        n -= take;
+        if (w->block_n < CRU_CRS_BLOCK_BYTES) break;
+        enum cru_status s = flush_block(w, err);
+        if (s) return s;
+    }
+    return CRU_OK;
+}
+
+/* ---- One shard ---- */
+
+static enum cru_status begin_shard(struct cru_shard_writer *w, struct cru_error *err) {
+    char name[32];
+    (void)snprintf(name, sizeof name, "%05" PRIu64 ".crs", w->totals.shards);
+    char *path = cru_crs_path(w->dir, name);
+    if (!path) return cru_fail_memory(err, w->dir);
+    enum cru_status s = cru_output_open(path, &w->out, err);
+    free(path);
+    if (s) return s;
+    struct cru_crs_header *h = &w->header;
+    memset(h, 0, sizeof *h);
+    memcpy(h->magic, CRU_CRS_UNFINISHED, sizeof h->magic);
+    h->version = CRU_CRS_VERSION;
+    h->header_bytes = CRU_CRS_HEADER_BYTES;
+    h->sanity_int = CRU_CRS_SANITY_INT;
+    h->sanity_double = CRU_CRS_SANITY_REAL;
+    h->sanity_float = (float)CRU_CRS_SANITY_REAL;
+    h->token_width = w->width;
+    h->tokenizer_hash = w->params.tokenizer_hash;
+    memcpy(h->tokenizer_name, w->tokenizer_name, sizeof h->tokenizer_name);
+    h->vocab_size = w->params.vocab_size;
+    h->bag = w->params.bag;
+    h->pad_id = w->params.pad_id;
+    h->end_id = w->params.end_id;
+    cru_buffer_clear(&w->index);
+    cru_buffer_clear(&w->rows);
+    cru_buffer_clear(&w->names);
+    cru_buffer_clear(&w->sums);
+    w->n_rows = 0;
+    w->block_n = 0;
+    return cru_output_write(w->out, h, sizeof *h, err);
+}
+
+static enum cru_status write_rest(struct cru_shard_writer *w, struct cru_error *err) {
+    struct cru_crs_header *h = &w->header;
+    h->n_sources = w->n_rows;
+    h->source_bytes = w->rows.n + w->names.n;
+    if (w->index.failed || w->rows.failed || w->names.failed) return cru_fail_memory(err, w->dir);
+    if (!cru_crs_layout(h))
+        return cru_fail(err, CRU_FATAL, "unable to write shards: '%s': too large", w->dir);
+    enum cru_status s =
+        put_zeros(w, h->index_offset - h->tokens_offset - h->n_tokens * w->width, err);
+    if (s == CRU_OK) s = put(w, w->index.p, w->index.n, err);
+    if (s == CRU_OK) s = put(w, w->rows.p, w->rows.n, err);
+    if (s == CRU_OK) s = put(w, w->names.p, w->names.n, err);
+    if (s == CRU_OK) s = put_zeros(w, h->sums_offset - h->source_offset - h->source_bytes, err);
+    if (s == CRU_OK) s = flush_block(w, err);
+    if (s == CRU_OK && w->sums.failed) s = cru_fail_memory(err, w->dir);
+    if (s == CRU_OK) s = cru_output_write(w->out, w->sums.p, w->sums.n, err);
+    if (s) return s;
+    memcpy(h->magic, CRU_CRS_MAGIC, sizeof h->magic);
+    h->sums_checksum = cru_hash64(w->sums.p, w->sums.n, 0);
+    h->checksum = cru_hash64(h, offsetof(struct cru_crs_header, checksum), 0);
+    return cru_output_patch(w->out, 0, h, sizeof *h, err);
+}
+
+static enum cru_status end_shard(struct cru_shard_writer *w, struct cru_error *err) {
+    if (!w->out) return CRU_OK;
+    enum cru_status s = write_rest(w, err);
+    if (s) return s;
+    struct cru_output *out = w->out;
+    w->out = NULL;
+    s = cru_output_commit(out, err);
+    if (s) return s;
+    char name[32];
+    int n = snprintf(name, sizeof name, "%05" PRIu64 ".crs", w->totals.shards);
+    const struct cru_crs_header *h = &w->header;
+    struct cru_manifest_shard shard = {
+        .file = cru_arena_copy(&w->arena, cru_span_make(name, (size_t)n)).p,
+        .bytes = h->file_bytes,
+        .documents = h->n_docs,
+        .tokens = h->n_tokens,
+        .padding = h->n_padding,
+        .checksum = h->checksum,
+    };
+    w->totals.shards++; /* the file is there: abandon must remove it */
+    cru_buffer_add(&w->shards, &shard, sizeof shard);
+    return shard.file && !w->shards.failed ? CRU_OK : cru_fail_memory(err, w->dir);
+}
+
+/* ---- Sources ---- */
+
+/* Finds or adds; NULL when memory is short. The caller has checked the limit. */
+static struct source *source_get(struct cru_shard_writer *w, struct cru_span name) {
+    size_t slot = cru_hash64(name.p, name.n, 0) % TABLE_SLOTS;
+    while (w->table[slot]) {
+        struct source *s = &w->sources[w->table[slot] - 1];
+        if (cru_span_eq(s->total.name, name)) return s;
+        slot = (slot + 1) % TABLE_SLOTS;
+    }
+    if (w->n_sources == w->sources_capacity) {
+        size_t capacity = w->sources_capacity ? 2 * w->sources_capacity : 16;
+        struct source *grown = realloc(w->sources, capacity * sizeof *grown);
+        if (!grown) return NULL;
+        w->sources = grown;
+        w->sources_capacity = capacity;
+    }
+    struct source *s = &w->sources[w->n_sources];
+    memset(s, 0, sizeof *s);
+    s->total.name = cru_arena_copy(&w->arena, name);
+    if (!s->total.name.p) return NULL;
+    w->table[slot] = (uint32_t)++w->n_sources;
+    return s;
+}
+
+/* The source's row in this shard's table. */
+static uint32_t source_row(struct cru_shard_writer *w, struct source *s) {
+    if (s->shard != w->totals.shards + 1) {
+        struct cru_crs_source row = {(uint32_t)w->names.n, (uint32_t)s->total.name.n};
+        cru_buffer_add(&w->rows, &row, sizeof row);
+        cru_buffer_add_span(&w->names, s->total.name);
+        s->row = w->n_rows++;
+        s->shard = w->totals.shards + 1;
+    }
+    return s->row;
+}
+
+/* ---- Documents ---- */
+
+static enum cru_status check_document(const struct cru_shard_writer *w, const uint32_t *ids,
+                                      size_t n, const struct cru_shard_doc *doc,
+                                      struct cru_error *err) {
+    int shown = doc->source.n < 80 ? (int)doc->source.n : 80;
+    const char *source = doc->source.n ? doc->source.p : "";
+    if (doc->source.n > CRU_SHARD_MAX_NAME || !cru_crs_utf8(doc->source))
+        return cru_fail(err, CRU_BAD,
+                        "document refused: a source's name is longer than %d bytes or "
+                        "not UTF-8",
+                        CRU_SHARD_MAX_NAME);
+    if (!isfinite(doc->weight) || doc->weight < 0)
+        return cru_fail(err, CRU_BAD,
+                        "document refused: '%.*s': its weight is negative or not finite", shown,
+                        source);
+    for (size_t i = 0; i < n; i++)
+        if (ids[i] >= w->params.vocab_size)
+            return cru_fail(err, CRU_BAD,
+                            "document refused: '%.*s': id %" PRIu32 " is not below %" PRIu32, shown,
+                            source, ids[i], w->params.vocab_size);
+    return CRU_OK;
+}
+
+static void add_entry(struct cru_shard_writer *w, uint64_t length, uint32_t source,
+                      const struct cru_shard_doc *doc) {
+    struct cru_crs_entry e;
+    memset(&e, 0, sizeof e);
+    e.offset = w->header.n_tokens;
+    e.length = length;
+    e.text_bytes = doc->text_bytes;
+    e.id_low = doc->id_hash.low;
+    e.id_high = doc->id_hash.high;
+    e.source = source;
+    e.weight = doc->weight + 0.0f; /* -0 becomes 0: one value, one byte pattern */
+    e.bin = doc->bin;
+    cru_buffer_add(&w->index, &e, sizeof e);
+}
+
+static enum cru_status put_document(struct cru_shard_writer *w, const uint32_t *ids, size_t n,
+                                    uint64_t padding, struct cru_error *err) {
+    enum cru_status s = put_ids(w, ids, n, err);
+    if (s == CRU_OK && w->params.end_id != CRU_SHARD_NO_ID)
+        s = put_ids(w, &w->params.end_id, 1, err);
+    for (uint64_t i = 0; s == CRU_OK && i < padding; i++) s = put_ids(w, &w->params.pad_id, 1, err);
+    return s;
+}
+
+static enum cru_status add(struct cru_shard_writer *w, const uint32_t *ids, size_t n,
+                           const struct cru_shard_doc *doc, struct cru_error *err) {
+    uint64_t length = (uint64_t)n + (w->params.end_id != CRU_SHARD_NO_ID);
+    uint64_t positions = cru_crs_round_up(length, w->params.bag);
+    struct cru_crs_header *h = &w->header;
+    enum cru_status s = CRU_OK;
+    if (w->out &&
+        (h->n_tokens + positions > w->params.shard_tokens || h->n_docs >= CRU_SHARD_MAX_DOCUMENTS))
+        s = end_shard(w, err);
+    if (s == CRU_OK && !w->out) s = begin_shard(w, err);
+    if (s) return s;
+    struct source *source = source_get(w, doc->source);
+    if (!source) return cru_fail_memory(err, w->dir);
+    add_entry(w, length, source_row(w, source), doc);
+    s = put_document(w, ids, n, positions - length, err);
+    if (s) return s;
+    h->n_docs++;
+    h->n_tokens += positions;
+    h->n_padding += positions - length;
+    h->text_bytes += doc->text_bytes;
+    source->total.documents++;
+    source->total.tokens += length;
+    source->total.text_bytes += doc->text_bytes;
+    w->totals.documents++;
+    w->totals.tokens += positions;
+    w->totals.padding += positions - length;
+    w->totals.text_bytes += doc->text_bytes;
+    return CRU_OK;
+}
+
+enum cru_status cru_shard_writer_add(struct cru_shard_writer *w, const uint32_t *ids, size_t n,
+                                     const struct cru_shard_doc *doc, struct cru_error *err) {
+    if (w->failed)
+        return cru_fail(err, CRU_FATAL, "unable to write shards: '%s': it failed before", w->dir);
+    enum cru_status s = check_document(w, ids, n, doc, err);
+    if (s) return s;
+    /* At the limit every name must be an old one; looking that up is the rare path. */
+    if (w->n_sources == CRU_SHARD_MAX_SOURCES) {
+        bool known = false;
+        for (size_t i = 0; i < w->n_sources && !known; i++)
+            known = cru_span_eq(w->sources[i].total.name, doc->source);
+        if (!known)
+            return cru_fail(err, CRU_BAD, "document refused: '%s': the set has %d sources already",
+                            w->dir, (int)CRU_SHARD_MAX_SOURCES);
+    }
+    s = add(w, ids, n, doc, err);
+    w->failed = s != CRU_OK;
+    return s;
+}
+
+enum cru_status cru_shard_writer_token_bytes(struct cru_shard_writer *w, const uint32_t *lengths,
+                                             struct cru_error *err) {
+    size_t n = (size_t)w->params.vocab_size * sizeof *w->lengths;
+    if (!w->lengths) w->lengths = malloc(n);
+    if (!w->lengths) return cru_fail_memory(err, w->dir);
+    memcpy(w->lengths, lengths, n);
+    return CRU_OK;
+}
+
+struct cru_shard_totals cru_shard_writer_totals(const struct cru_shard_writer *w) {
+    struct cru_shard_totals totals = w->totals;
+    totals.shards += w->out != NULL;
+    return totals;
+}
+
+/* ---- The end ---- */
+
+static enum cru_status write_manifest(struct cru_shard_writer *w, uint64_t used_checksum,
+                                      uint32_t used_ids, struct cru_error *err) {
+    struct cru_shard_source *sources = calloc(w->n_sources + 1, sizeof *sources);
+    char *path = cru_crs_path(w->dir, CRU_MANIFEST_NAME);
+    struct cru_buffer text;
+    cru_buffer_init(&text);
+    enum cru_status s = CRU_OK;
+    if (sources && path) {
+        for (size_t i = 0; i < w->n_sources; i++) sources[i] = w->sources[i].total;
+        struct cru_manifest m = {
+            .tokenizer_name = cru_span_of(w->tokenizer_name),
+            .tokenizer_hash = w->params.tokenizer_hash,
+            .vocab_size = w->params.vocab_size,
+            .token_width = w->width,
+            .bag = w->params.bag,
+            .pad_id = w->params.pad_id,
+            .end_id = w->params.end_id,
+            .documents = w->totals.documents,
+            .tokens = w->totals.tokens,
+            .padding = w->totals.padding,
+            .text_bytes = w->totals.text_bytes,
+            .vocab_used_checksum = used_checksum,
+            .vocab_used_ids = used_ids,
+            .n_sources = w->n_sources,
+            .n_shards = (size_t)w->totals.shards,
+            .sources = sources,
+            .shards = (struct cru_manifest_shard *)(void *)w->shards.p,
+        };
+        cru_manifest_render(&m, &text);
+    }
+    if (!sources || !path || text.failed)
+        s = cru_fail_memory(err, w->dir);
+    else
+        s = cru_write_file(path, text.p, text.n, err);
+    cru_buffer_release(&text);
+    free(sources);
+    free(path);
+    return s;
+}
+
+enum cru_status cru_shard_writer_close(struct cru_shard_writer *w, struct cru_error *err) {
+    enum cru_status s =
+        w->failed
+            ? cru_fail(err, CRU_FATAL, "unable to write shards: '%s': it failed before", w->dir)
+            : end_shard(w, err);
+    char *path = cru_crs_path(w->dir, CRU_VOCAB_USED_NAME);
+    uint64_t checksum = 0;
+    uint32_t n_used = 0;
+    if (s == CRU_OK && !path) s = cru_fail_memory(err, w->dir);
+    if (s == CRU_OK)
+        s = cru_vocab_used_write(path, w->params.tokenizer_hash, w->params.vocab_size,
+                                 w->params.pad_id, w->params.end_id, w->counts, w->lengths,
+                                 &checksum, &n_used, err);
+    free(path);
+    if (s == CRU_OK) s = write_manifest(w, checksum, n_used, err);
+    if (s)
+        cru_shard_writer_abandon(w);
+    else
+        writer_free(w);
+    return s;
+}
+
+static void remove_quietly(const char *dir, const char *name) {
+    char *path = cru_crs_path(dir, name);
+    if (path) (void)unlink(path);
+    free(path);
+}
+
+void cru_shard_writer_abandon(struct cru_shard_writer *w) {
+    if (!w) return;
+    cru_output_abandon(w->out);
+    for (uint64_t i = 0; i < w->totals.shards; i++) {
+        char name[32];
+        (void)snprintf(name, sizeof name, "%05" PRIu64 ".crs", i);
+        remove_quietly(w->dir, name);
+    }
+    remove_quietly(w->dir, CRU_VOCAB_USED_NAME);
+    if (w->made_directory) (void)rmdir(w->dir);
+    writer_free(w);
+}
