@@ -118,6 +118,10 @@ void cru_shard_set_close(struct cru_shard_set *set); /* zeroed is fine */
 /* cru_shard_verify over all shards, and the vocab.used file. Stops at the first damage. */
 enum cru_status cru_shard_set_verify(const struct cru_shard_set *set, struct cru_error *err);
 
+/* The part of it that is not in the shards: vocab.used is there and is the one that the manifest
+ * names. */
+enum cru_status cru_shard_set_verify_vocab(const struct cru_shard_set *set, struct cru_error *err);
+
 /* Copies n tokens from position `at` of the set, across shards, widened to 32 bits. CRU_FATAL
  * unless at + n <= n_tokens. */
 enum cru_status cru_shard_set_read(const struct cru_shard_set *set, uint64_t at, size_t n,

@@ -102,7 +102,11 @@ enum cru_status cru_shard_set_verify(const struct cru_shard_set *set, struct cru
         enum cru_status s = cru_shard_verify(&set->shards[i], err);
         if (s) return s;
     }
-    if (set->vocab_used_checksum == 0) return CRU_OK;
+    return cru_shard_set_verify_vocab(set, err);
+}
+
+enum cru_status cru_shard_set_verify_vocab(const struct cru_shard_set *set, struct cru_error *err) {
+    if (set->vocab_used_checksum == 0) return CRU_OK; /* one shard: it has none */
     struct cru_vocab_used used;
     enum cru_status s = cru_shard_set_vocab(set, &used, err);
     cru_vocab_used_close(&used);
