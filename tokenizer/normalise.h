@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * NFC as the reference does it: that of utf8proc, except that code points newer than the reference's
+ * tables (CRU_LATER) are left alone and nothing combines over them. A cru_normaliser is scratch memory
+ * for one thread.
+ */
+#ifndef CRU_TOKENIZER_NORMALISE_H
+#define CRU_TOKENIZER_NORMALISE_H
+
+#include "crucible/base/buffer.h"
+#include "crucible/base/error.h"
+#include "tokenizer/unicode_classes.h"
+
+struct cru_normaliser {
+    struct cru_buffer out;
+    int32_t *points;  /* a stretch being composed */
+    int32_t *sorting; /* as large as points */
+    size_t capacity;
+};
+
+void cru_normaliser_init(struct cru_normaliser *normaliser);
+void cru_normaliser_release(struct cru_normaliser *normaliser);
+
+/* *result is `text` when that is NFC already (nearly always), else a copy that lives until the next
+ * call. `text` must be valid UTF-8. CRU_FATAL when memory is short. */
+enum cru_status cru_normalise(struct cru_normaliser *normaliser, const struct cru_classes *classes,
+                              struct cru_span text, struct cru_span *result, struct cru_error *err);
+
+/* Appends the bytes with each maximal part of a well-formed sequence that is not whole, and each byte that
+ * begins none, as U+FFFD (Unicode 15, section 3.9, table 3-8). Memory: see out->failed. */
+void cru_utf8_repair(struct cru_span bytes, struct cru_buffer *out);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A loaded vocabulary, as the files of this room see it: pointers into the image (vocab_image.h) and
+ * what is quick to make at load time. Read-only once loaded. */
+#ifndef CRU_TOKENIZER_VOCAB_H
+#define CRU_TOKENIZER_VOCAB_H
+
+#include "crucible/base/span.h"
+#include "tokenizer/bpe_merge.h"
+#include "tokenizer/tokenizer.h"
+#include "tokenizer/unicode_classes.h"
+#include "tokenizer/vocab_image.h"
+
+struct cru_tokenizer {
+    const struct cru_vocab_header *header;
+    const uint32_t *offsets;
+    const char *text;
+    const uint32_t *words;
+    const struct cru_vocab_added *added;
+    struct cru_merges merges;
+    struct cru_classes classes;
+    uint32_t *search;    /* [n_added] numbers of added tokens: by first byte, then longest first */
+    uint32_t begins[257]; /* search[begins[b]] .. search[begins[b + 1]] begin with byte b */
+    int only_byte;       /* the first byte that all of them share, or -1 */
+    void *mapped, *owned; /* the image: one of a map, our own memory, or the caller's */
+    size_t mapped_bytes;
+};
+
+static inline struct cru_span cru_vocab_token(const struct cru_tokenizer *t, uint32_t id) {
+    return cru_span_make(t->text + t->offsets[id], t->offsets[id + 1] - t->offsets[id]);
+}
+
+/* The token whose bytes, as a piece, encode to it alone; or CRU_NO_TOKEN. `hash` is cru_piece_hash. */
+static inline uint32_t cru_vocab_word(const struct cru_tokenizer *t, const unsigned char *p,
+                                      size_t n, uint64_t hash) {
+    uint32_t mask = (1u << t->header->word_bits) - 1;
+    for (uint32_t i = (uint32_t)hash & mask;; i = (i + 1) & mask) {
+        uint32_t slot = t->words[i];
+        if (slot == CRU_NONE) return CRU_NO_TOKEN;
+        if (slot >> CRU_ID_BITS != hash >> 52) continue;
+        uint32_t id = slot & ((1u << CRU_ID_BITS) - 1);
+        struct cru_span s = cru_vocab_token(t, id);
+        if (s.n == n && memcmp(s.p, p, n) == 0) return id;
+    }
+}
+
+/* The first added token in [from, text.n): where, and its id. False when there is none. At a place
+ * where several match, the longest. */
+bool cru_vocab_find_added(const struct cru_tokenizer *t, struct cru_span text, size_t from,
+                          size_t *at, uint32_t *id);
+
+#endif

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A compiled vocabulary: everything encoding needs, laid out so that a file can be mapped and used as
+ * it is. Numbers are in the byte order of the machine that compiled it; another order is refused.
+ *
+ *   +----------------+ 0
+ *   | header         |   magic, version, constants, counts, checksum, where the sections are
+ *   +----------------+ each section at a multiple of 64
+ *   | OFFSETS  u32   |   [n_ids + 1] id -> its bytes in TEXT
+ *   | TEXT     bytes |   the bytes of every id, one after the other
+ *   | BYTE_IDS u32   |   [256] byte -> id
+ *   | MERGED   u32   |   [n_merges] rank -> the id that the merge makes
+ *   | BYTE_PAIR u32  |   [65536] first * 256 + second byte -> rank, or NONE
+ *   | PAIRS    u64   |   [2^pair_bits] open addressing: left 20 | right 20 | rank 24; all ones: free
+ *   | WORDS    u32   |   [2^word_bits] open addressing on cru_piece_hash: tag 12 | id 20 of every
+ *   |                |   token that is what its own bytes encode to; all ones: free
+ *   | ADDED          |   [n_added] id, flags; content is the id's text
+ *   +----------------+ file_bytes
+ *
+ * The checksum is XXH3-64 of the whole file with the checksum field zero. Loading checks it, and then
+ * every number that could lead out of the file, so that a hostile file is an error and no more.
+ */
+#ifndef CRU_TOKENIZER_VOCAB_IMAGE_H
+#define CRU_TOKENIZER_VOCAB_IMAGE_H
+
+#include "crucible/base/hash.h"
+#include "crucible/base/span.h"
+#include <stdint.h>
+#include <string.h>
+
+#define CRU_VOCAB_MAGIC "CRUVOCAB"
+#define CRU_NONE UINT32_MAX
+
+enum {
+    CRU_VOCAB_VERSION = 1,
+    CRU_VOCAB_ORDER = 0x01020304,
+    CRU_ID_BITS = 20,
+    CRU_RANK_BITS = 24,
+    CRU_MAX_IDS = (1 << CRU_ID_BITS) - 1, /* one less than fit: all ones is a free slot */
+    CRU_MAX_MERGES = (1 << CRU_RANK_BITS) - 1,
+    CRU_MAX_ADDED = 16384,
+    CRU_VOCAB_NAME = 32,
+};
+
+enum cru_pattern {
+    CRU_PATTERN_QWEN2 = 1, /* Qwen2, Qwen3 (digits 1), Llama 3 and cl100k (digits 3) */
+    CRU_PATTERN_GPT2 = 2,
+};
+
+enum { CRU_VOCAB_NFC = 1, CRU_VOCAB_IGNORE_MERGES = 2 };
+
+enum cru_vocab_section_name {
+    CRU_SECTION_OFFSETS,
+    CRU_SECTION_TEXT,
+    CRU_SECTION_BYTE_IDS,
+    CRU_SECTION_MERGED,
+    CRU_SECTION_BYTE_PAIR,
+    CRU_SECTION_PAIRS,
+    CRU_SECTION_WORDS,
+    CRU_SECTION_ADDED,
+    CRU_SECTIONS
+};
+
+struct cru_vocab_section {
+    uint64_t offset, bytes;
+};
+
+struct cru_vocab_header {
+    char magic[8];
+    uint32_t version, order;
+    uint64_t file_bytes, checksum, content_hash;
+    uint32_t n_ids, n_merges, n_added, pattern, digits, flags;
+    uint32_t pair_bits, word_bits;
+    char name[CRU_VOCAB_NAME]; /* NUL-terminated */
+    struct cru_vocab_section section[CRU_SECTIONS];
+};
+
+enum { CRU_ADDED_SPECIAL = 1 };
+struct cru_vocab_added {
+    uint32_t id, flags;
+};
+
+/* A piece of up to 15 bytes as two words: its bytes, zeros, and its length in the last byte. */
+struct cru_piece_key {
+    uint64_t low, high;
+};
+
+static inline struct cru_piece_key cru_piece_key(const unsigned char *p, size_t n) {
+    unsigned char bytes[16] = {0};
+    struct cru_piece_key key;
+    memcpy(bytes, p, n);
+    bytes[15] = (unsigned char)n;
+    memcpy(&key, bytes, 16);
+    return key;
+}
+
+static inline uint64_t cru_key_hash(struct cru_piece_key key) {
+    __extension__ typedef unsigned __int128 wide;
+    wide m = (wide)(key.low ^ 0x9E3779B97F4A7C15u) * (key.high ^ 0xD1B54A32D192ED03u);
+    return (uint64_t)m ^ (uint64_t)(m >> 64);
+}
+
+static inline uint64_t cru_piece_hash(const unsigned char *p, size_t n) {
+    return n <= 15 ? cru_key_hash(cru_piece_key(p, n)) : cru_hash64(p, n, 0);
+}
+
+/* Where a pair's search begins, in a table of 2^bits. */
+static inline uint32_t cru_pair_slot(uint64_t pair, uint32_t bits) {
+    return (uint32_t)((pair * 0x9E3779B97F4A7C15u) >> (64 - bits));
+}
+
+static inline uint64_t cru_pair(uint32_t left, uint32_t right) {
+    return (uint64_t)left << CRU_ID_BITS | right;
+}
+
+/* The merge's rank, or CRU_NONE. */
+static inline uint32_t cru_pair_find(const uint64_t *pairs, uint32_t bits, uint32_t left,
+                                     uint32_t right) {
+    uint64_t pair = cru_pair(left, right);
+    uint32_t mask = (1u << bits) - 1;
+    for (uint32_t i = cru_pair_slot(pair, bits);; i = (i + 1) & mask) {
+        uint64_t slot = pairs[i];
+        if (slot >> CRU_RANK_BITS == pair) return (uint32_t)(slot & ((1u << CRU_RANK_BITS) - 1));
+        if (slot == UINT64_MAX) return CRU_NONE;
+    }
+}
+
+#endif
