@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+
+#include "crucible/base/base.h"
+#include "ddm/analyzer.h"
+#include "ddm/quality.h"
+
+/* Counts the bytes of all words; four tables, so that runs of one byte do not wait for themselves. */
+static void count_bytes(const struct cru_words *words, struct cru_span text, uint64_t count[256]) {
+    static const uint64_t none[256];
+    uint64_t lanes[4][256];
+    for (size_t l = 0; l < 4; l++) memcpy(lanes[l], none, sizeof none);
+    for (size_t w = 0; w < words->n; w++) {
+        const unsigned char *p = (const unsigned char *)text.p + words->list[w].begin;
+        for (size_t i = 0; i < words->list[w].length; i++) lanes[i & 3][p[i]]++;
+    }
+    for (size_t b = 0; b < 256; b++)
+        count[b] = lanes[0][b] + lanes[1][b] + lanes[2][b] + lanes[3][b];
+}
+
+/* ASCII letters, and every byte above ASCII: the rule must not punish other alphabets. */
+static bool has_letter(const unsigned char *p, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (p[i] >= 0x80 || ((p[i] | 32) >= 'a' && (p[i] | 32) <= 'z')) return true;
+    return false;
+}
+
+void cru_quality_measure(const struct cru_ddm_analyzer *a, struct cru_span text,
+                         struct cru_quality *q) {
+    const struct cru_words *words = &a->words;
+    uint64_t count[256], bytes = 0, characters = 0, digits = 0, alphabetic = 0, sentences = 0;
+    memset(q, 0, sizeof *q);
+    if (words->n == 0) return;
+
+    count_bytes(words, text, count);
+    for (size_t b = 0; b < 256; b++) {
+        bytes += count[b];
+        if (b < 0x80 || b >= 0xC0) characters += count[b]; /* not a continuation byte */
+        if (b >= '0' && b <= '9') digits += count[b];
+    }
+    for (size_t w = 0; w < words->n; w++) {
+        const struct cru_word *word = &words->list[w];
+        alphabetic += has_letter((const unsigned char *)text.p + word->begin, word->length);
+        sentences += cru_starts_sentence(text, words, w);
+    }
+    if (characters == 0) characters = bytes; /* stray continuation bytes only */
+    for (size_t b = 0; b < 256; b++)
+        if (count[b] > 0) {
+            double p = (double)count[b] / (double)bytes;
+            q->byte_entropy -= p * log2(p);
+        }
+
+    uint64_t n = words->n, width = n < CRU_DDM_TTR_WINDOW ? n : CRU_DDM_TTR_WINDOW;
+    q->lexical_diversity = (double)a->windows_types / ((double)(n - width + 1) * (double)width);
+    q->distinct_ngrams = (double)a->grams_distinct / (double)a->grams_total;
+    q->mean_word_length = (double)characters / (double)n;
+    q->mean_sentence_length = (double)n / (double)sentences;
+    q->alphabetic_words = (double)alphabetic / (double)n;
+    q->digit_share = (double)digits / (double)characters;
+}
