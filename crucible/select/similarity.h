@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Dot products of int8 rows, and the sums over them that greedy selection decides by. Everything is
+ * an integer and therefore the same on every path (plain C, AVX2, AVX-512 VNNI), for any tiling and
+ * any number of threads. Pure functions: the caller owns all memory; any number of threads may read
+ * one panel.
+ *
+ *   rows      n x d, int8, row-major; d is a multiple of CRU_ROW_STEP (pad with zeros), at most
+ *             CRU_ROW_MAX
+ *   panel     up to CRU_PANEL candidates, rearranged once so that a row meets all of them together
+ *
+ *             row i (d numbers) ---------------------->
+ *                 x   [ c0 c1 .. c63 ]  packed panel    =  64 dots, which go at once into
+ *                                                          gain[c] += w_i * max(0, dot - cur_i)
+ *
+ * The rows are unit vectors scaled by CRU_ROW_SCALE, so a dot is 127*127 times a cosine. The range of
+ * every intermediate follows from d <= CRU_ROW_MAX: rounding makes a row at most 127 + sqrt(d)/2 long,
+ * so a dot is below 36,482 and weight * dot below 2^32.
+ */
+#ifndef CRU_SELECT_SIMILARITY_H
+#define CRU_SELECT_SIMILARITY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    CRU_ROW_STEP = 64,
+    CRU_ROW_MAX = 16384,
+    CRU_ROW_SCALE = 127,
+    CRU_PANEL = 64,
+};
+
+enum cru_simd { CRU_SIMD_AUTO, CRU_SIMD_PLAIN, CRU_SIMD_AVX2, CRU_SIMD_AVX512, CRU_SIMD_PATHS };
+
+/* Whether this machine and this build can take the path. AUTO and PLAIN always. */
+bool cru_simd_supported(enum cru_simd path);
+/* The path that AUTO stands for here; any other supported path is itself, an unsupported one PLAIN. */
+enum cru_simd cru_simd_resolve(enum cru_simd path);
+const char *cru_simd_name(enum cru_simd path);
+
+/* Makes an L2-normalised, rounded row of d_row numbers (zeros behind d) from d floats. The norm is a
+ * sum of doubles in index order. A zero vector stays zero. False when a number is NaN or infinite. */
+bool cru_row_quantise(const float *x, size_t d, int8_t *row, size_t d_row);
+
+struct cru_panel {
+    enum cru_simd path; /* resolved */
+    size_t d, m;        /* numbers in a row; candidates, at most CRU_PANEL */
+    int32_t shift[CRU_PANEL]; /* what the unsigned-times-signed path adds to each dot */
+    void *packed;             /* cru_panel_bytes(d) bytes, 64-byte aligned, the caller's */
+};
+
+size_t cru_panel_bytes(size_t d);
+/* Fills the panel with the rows candidates[0..m). panel->packed must be set. */
+void cru_panel_pack(struct cru_panel *panel, enum cru_simd path, const int8_t *rows, size_t d,
+                    const uint32_t *candidates, size_t m);
+/* gains[c] += sum over the rows members[0..n) of weight[members[i]] * max(0, dot - cover[i]).
+ * gains has CRU_PANEL elements; cover (not negative) is indexed by i, weight by row. */
+void cru_panel_gains(const struct cru_panel *panel, const int8_t *rows, const uint32_t *members,
+                     size_t n, const int32_t *cover, const uint16_t *weight, int64_t *gains);
+/* cover[i] = max(cover[i], dot of row members[i] with row `candidate`). */
+void cru_cover_raise(enum cru_simd path, const int8_t *rows, size_t d, const uint32_t *members,
+                     size_t n, uint32_t candidate, int32_t *cover);
+
+#endif
