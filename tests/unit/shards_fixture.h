@@ -4,13 +4,14 @@
 #ifndef CRU_TESTS_SHARDS_FIXTURE_H
 #define CRU_TESTS_SHARDS_FIXTURE_H
 
-#include <cmocka.h>
 #include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #include "crucible/base/base.h"
 #include "crucible/base/output.h"
