@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crucible/stage/encoder_pool.h"
+#include "crucible/base/base.h"
+
+void cru_encoder_pool_init(struct cru_encoder_pool *pool, const struct cru_tokenizer *tokenizer) {
+    pool->tokenizer = tokenizer;
+    pool->free = NULL;
+    (void)pthread_mutex_init(&pool->lock, NULL);
+}
+
+static void slot_free(struct cru_encoder_slot *slot) {
+    cru_encoder_free(slot->encoder);
+    cru_json_parser_free(slot->parser);
+    cru_ids_release(&slot->ids);
+    cru_buffer_release(&slot->line);
+    free(slot);
+}
+
+struct cru_encoder_slot *cru_encoder_pool_take(struct cru_encoder_pool *pool) {
+    (void)pthread_mutex_lock(&pool->lock);
+    struct cru_encoder_slot *slot = pool->free;
+    if (slot) pool->free = slot->next;
+    (void)pthread_mutex_unlock(&pool->lock);
+    if (slot) return slot;
+    slot = calloc(1, sizeof *slot);
+    if (!slot) return NULL;
+    slot->encoder = cru_encoder_new(pool->tokenizer);
+    slot->parser = cru_json_parser_new();
+    cru_buffer_init(&slot->line);
+    if (slot->encoder && slot->parser) return slot;
+    slot_free(slot);
+    return NULL;
+}
+
+void cru_encoder_pool_give(struct cru_encoder_pool *pool, struct cru_encoder_slot *slot) {
+    (void)pthread_mutex_lock(&pool->lock);
+    slot->next = pool->free;
+    pool->free = slot;
+    (void)pthread_mutex_unlock(&pool->lock);
+}
+
+void cru_encoder_pool_release(struct cru_encoder_pool *pool) {
+    while (pool->free) {
+        struct cru_encoder_slot *next = pool->free->next;
+        slot_free(pool->free);
+        pool->free = next;
+    }
+    (void)pthread_mutex_destroy(&pool->lock);
+}
