@@ -2,10 +2,10 @@
 /*
  * Overlap with evaluation texts, by n-grams of normalised words (crucible/dedup/fold.h).
  *
- * A document overlaps when it holds n consecutive words (13 by default, as in Brown et al. 2020,
- * appendix C) that stand in an evaluation text. An evaluation text shorter than n words
- * but of at least CRU_DECONTAMINATE_WHOLE (or n, if less) is looked for as a whole; a shorter one is
- * not looked for, and counted.
+ * A document overlaps when it holds n consecutive words (13 by default) that stand in an evaluation
+ * text. An evaluation text shorter than n words but of at least CRU_DECONTAMINATE_WHOLE (or n, if
+ * less) is looked for as a whole; a shorter one is not looked for, and counted. 13 and 8 are the
+ * bounds of Brown et al. 2020 (arXiv 2005.14165), appendix C.
  *
  *   words   [w w w w | w w w w w w | w w ...]      64-bit hashes of all evaluation texts, in order
  *   texts   [first 0, 4 words, file, record] ...   who owns which words

@@ -5,7 +5,7 @@
 /* Bands, rows and shingle length as published; the words are Crucible's (crucible/dedup/fold.h). */
 const struct cru_minhash_profile cru_minhash_profiles[] = {
     {"fineweb", 14, 8, 5, "huggingface/datatrove examples/fineweb.py; arXiv 2406.17557"},
-    {"refinedweb", 450, 20, 5, "arXiv 2306.01116, appendix G.3.1"},
+    {"refinedweb", 450, 20, 5, "arXiv 2306.01116"},
     {"stack", 25, 10, 5, "bigcode-project/bigcode-dataset near_deduplication, 250 of 256 hashes"},
     {NULL, 0, 0, 0, NULL},
 };
