@@ -101,3 +101,100 @@ $(B)/share/man/man1/crucible-%.1: cmd/%.1 $(B)/bin/crucible-%
 .PHONY: all programs
 all: programs $(MAN)
 programs: $(BIN)
+
+# What must be there. `make deps` installs what is missing, and says what.
+DEPS := build-essential pkg-config ca-certificates python3 python3-pip libsimdjson-dev libarchive-dev \
+        libzstd-dev zlib1g-dev libsqlite3-dev libpcre2-dev libxxhash-dev libgumbo-dev libutf8proc-dev \
+        libcld2-dev libcyaml-dev libyaml-dev libopenblas-dev
+DEPS_TEST := libcmocka-dev gzip zstd xz-utils bzip2 lz4
+DEPS_DEMO := installation-guide-amd64 manpages manpages-dev manpages-de manpages-fr libc6-dev \
+             linux-libc-dev libpython3-stdlib
+DEPS_LINT := cppcheck clang-tidy clang libclang-rt-14-dev
+
+define install
+@missing=""; for p in $(1); do dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null | grep -qx installed || missing="$$missing $$p"; done; \
+if [ -n "$$missing" ]; then \
+  echo "installing:$$missing"; \
+  sudo=""; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+  $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing >/dev/null || exit 2; \
+fi
+endef
+
+.PHONY: deps deps-test deps-demo deps-lint demo test unit asan tsan lint format fuzz bench install clean
+deps:
+	$(call install,$(DEPS))
+deps-test:
+	$(call install,$(DEPS) $(DEPS_TEST))
+deps-demo:
+	$(call install,$(DEPS) $(DEPS_DEMO))
+deps-lint:
+	$(call install,$(DEPS) $(DEPS_TEST) $(DEPS_LINT))
+
+include tokenizer/vocab.mk
+
+# make -s and -j are decided here, so that a plain `make demo` uses all cores and stays readable.
+JOBS := $(shell nproc 2>/dev/null || echo 2)
+SUB = $(MAKE) --no-print-directory -j$(JOBS)
+
+demo:
+	@$(MAKE) --no-print-directory deps-demo
+	@echo "building"; $(SUB) -s all
+	@$(MAKE) --no-print-directory -s vocab
+	$(B)/bin/crucible build recipes/quickstart.yaml --work demo || [ $$? = 1 ]
+	@$(B)/bin/crucible report demo --html demo/report.html
+	@echo "the HTML report: demo/report.html"
+
+test:
+	@$(MAKE) --no-print-directory deps-test
+	@echo "building"; $(SUB) -s all unit
+	@$(MAKE) --no-print-directory -s vocab
+	@sh tests/run.sh $(B) $(T)
+
+unit: $(UNIT:%.c=$(B)/%)
+
+# The same tests under the sanitizers. OpenBLAS starts threads of its own that ThreadSanitizer cannot
+# follow, so it gets one.
+asan:
+	@$(MAKE) --no-print-directory deps-test
+	@$(SUB) -s B=build-asan SAN="-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer" OPT="-O1 -g" all unit vocab
+	@ASAN_OPTIONS=detect_leaks=1 sh tests/run.sh build-asan $(T)
+tsan:
+	@$(MAKE) --no-print-directory deps-test
+	@$(SUB) -s B=build-tsan SAN="-fsanitize=thread" OPT="-O1 -g" all unit vocab
+	@TSAN_OPTIONS="halt_on_error=1 suppressions=$(CURDIR)/tests/tsan.supp" sh tests/run.sh build-tsan $(T)
+
+# Warnings as errors, cppcheck, banned functions and the arrows between rooms.
+lint: deps-lint
+	@sh tests/arrows.sh
+	@$(SUB) -s B=build-lint OPT="-O2 -Werror" programs unit
+	@cppcheck --quiet --error-exitcode=1 --std=c11 --language=c -j$(JOBS) -I. -D_GNU_SOURCE -DCRU_VERSION='""' -DCRU_COMMIT='""' \
+	  --enable=warning,portability --inline-suppr --suppressions-list=tests/cppcheck.supp \
+	  $(foreach r,$(ROOMS),$(wildcard $(r)/*.c)) $(wildcard cmd/*.c)
+	@echo "lint: clean"
+format:
+	clang-format -i $(shell git ls-files '*.c' '*.h' '*.cc')
+
+# Each parser's fuzz target, FUZZ_SECONDS each (libFuzzer).
+FUZZ := $(wildcard tests/fuzz/*_fuzz.c)
+FUZZ_SECONDS ?= 20
+fuzz: deps-lint
+	@$(SUB) -s B=build-fuzz CC=clang CXX=clang++ WARN= SAN="-fsanitize=fuzzer-no-link,address,undefined" OPT="-O1 -g" $(FUZZ:%.c=build-fuzz/%)
+	@for f in $(FUZZ:%.c=build-fuzz/%); do mkdir -p build-fuzz/corpus/$$(basename $$f); \
+	  echo "$$f"; $$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=0 -verbosity=0 build-fuzz/corpus/$$(basename $$f) || exit 1; done
+build-fuzz/tests/fuzz/%: tests/fuzz/%.c $(foreach r,$(filter-out cmd/train,$(ROOMS)),build-fuzz/lib/lib$(subst /,-,$(r)).a) build-fuzz/lib/libcmd-train.a
+	@mkdir -p $(@D)
+	clang $(CPPFLAGS) -std=c11 -O1 -g -fsanitize=fuzzer,address,undefined $< $(call group,$(filter %.a,$^)) -o $@ $(LDLIBS) -lgomp
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/crucible/recipes/models \
+	  $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	install -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(MAN) $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 recipes/*.yaml $(DESTDIR)$(PREFIX)/share/crucible/recipes
+	install -m 644 recipes/models/*.yaml $(DESTDIR)$(PREFIX)/share/crucible/recipes/models
+	[ ! -f $(B)/share/crucible/qwen3.vocab ] || install -m 644 $(B)/share/crucible/qwen3.vocab $(DESTDIR)$(PREFIX)/share/crucible
+	sh tests/completion.sh $(B)/bin > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/crucible
+	printf 'prefix=%s\nName: crucible\nDescription: raw dumps to training shards\nVersion: %s\nbindir=$${prefix}/bin\ndatadir=$${prefix}/share/crucible\n' '$(PREFIX)' '$(VERSION)' > $(DESTDIR)$(PREFIX)/lib/pkgconfig/crucible.pc
+
+clean:
+	rm -rf $(B) build-asan build-tsan build-lint build-fuzz demo
