@@ -25,6 +25,9 @@ static enum cru_status check(struct cru_vocab_used *used, const char *path, stru
     if (memcmp(h.magic, CRU_USED_MAGIC, sizeof h.magic) != 0)
         return damaged(path, "not a vocabulary slice", err);
     if (h.version != CRU_USED_VERSION) return damaged(path, "of another version", err);
+    static const unsigned char zero[sizeof h.zero];
+    if ((h.flags & ~CRU_USED_BYTES_KNOWN) || memcmp(h.zero, zero, sizeof zero) != 0)
+        return damaged(path, "its header makes no sense", err);
     uint64_t bytes = sizeof h + (uint64_t)h.n * sizeof(struct cru_used_token) + 8;
     if (used->map_bytes != bytes) return damaged(path, "not as long as its header says", err);
     memcpy(&used->checksum, used->map + bytes - 8, 8);
