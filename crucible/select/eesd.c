@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "crucible/select/eesd.h"
 #include "crucible/base/base.h"
 #include "crucible/base/parallel.h"
-#include "crucible/select/eesd.h"
 
 enum {
-    TILE_ROWS = 512,     /* rows a task meets at least: a tile of 256 numbers fits the L2 cache */
-    TILES_MOST = 256,    /* bounds the partial sums */
-    PANELS_MOST = 8,     /* panels evaluated together in the first pass */
-    BATCH_FIRST = 16,    /* stale candidates computed together: one AVX-512 register of dots */
-    ALONE_BELOW = 1 << 20, /* multiplications below which starting threads costs more than it gives */
+    TILE_ROWS = 512,  /* rows a task meets at least: a tile of 256 numbers fits the L2 cache */
+    TILES_MOST = 256, /* bounds the partial sums */
+    PANELS_MOST = 8,  /* panels evaluated together in the first pass */
+    BATCH_FIRST = 16, /* stale candidates computed together: one AVX-512 register of dots */
+    ALONE_BELOW =
+        1 << 20, /* multiplications below which starting threads costs more than it gives */
 };
 
 /*
@@ -55,11 +56,9 @@ static enum cru_status result_add(struct cru_eesd_result *r, uint32_t row, int64
         size_t capacity = r->capacity ? r->capacity * 2 : 64;
         uint32_t *picks = realloc(r->picks, capacity * sizeof *picks);
         int64_t *gains;
-        if (picks)
-            r->picks = picks;
+        if (picks) r->picks = picks;
         gains = picks ? realloc(r->gains, capacity * sizeof *gains) : NULL;
-        if (!gains)
-            return cru_fail_memory(err, "picks");
+        if (!gains) return cru_fail_memory(err, "picks");
         r->gains = gains;
         r->capacity = capacity;
     }
@@ -77,16 +76,15 @@ static int64_t bonus_of(const struct greedy *g, uint32_t position) {
     return g->pool->bonus ? g->pool->bonus[g->members[position]] : 0;
 }
 
-/* Whether a goes before b: more gain per cost, else the smaller place. Exact for any gain and cost. */
+/* Whether a goes before b: more gain per cost, else the smaller place. Exact for any gain and cost.
+ */
 static bool better(const struct greedy *g, uint32_t a, uint32_t b) {
     if (!g->pool->cost) {
-        if (g->bound[a] != g->bound[b])
-            return g->bound[a] > g->bound[b];
+        if (g->bound[a] != g->bound[b]) return g->bound[a] > g->bound[b];
     } else {
         __int128 x = (__int128)g->bound[a] * (__int128)cost_of(g, b);
         __int128 y = (__int128)g->bound[b] * (__int128)cost_of(g, a);
-        if (x != y)
-            return x > y;
+        if (x != y) return x > y;
     }
     return a < b;
 }
@@ -94,10 +92,8 @@ static bool better(const struct greedy *g, uint32_t a, uint32_t b) {
 static void sift_down(struct greedy *g, size_t at) {
     uint32_t moving = g->heap[at];
     for (size_t child; (child = 2 * at + 1) < g->heap_n; at = child) {
-        if (child + 1 < g->heap_n && better(g, g->heap[child + 1], g->heap[child]))
-            child++;
-        if (!better(g, g->heap[child], moving))
-            break;
+        if (child + 1 < g->heap_n && better(g, g->heap[child + 1], g->heap[child])) child++;
+        if (!better(g, g->heap[child], moving)) break;
         g->heap[at] = g->heap[child];
     }
     g->heap[at] = moving;
@@ -107,8 +103,7 @@ static void push(struct greedy *g, uint32_t position) {
     size_t at = g->heap_n++;
     for (size_t parent; at > 0; at = parent) {
         parent = (at - 1) / 2;
-        if (!better(g, position, g->heap[parent]))
-            break;
+        if (!better(g, position, g->heap[parent])) break;
         g->heap[at] = g->heap[parent];
     }
     g->heap[at] = position;
@@ -117,14 +112,12 @@ static void push(struct greedy *g, uint32_t position) {
 static uint32_t pop(struct greedy *g) {
     uint32_t top = g->heap[0];
     g->heap[0] = g->heap[--g->heap_n];
-    if (g->heap_n)
-        sift_down(g, 0);
+    if (g->heap_n) sift_down(g, 0);
     return top;
 }
 
 static void heapify(struct greedy *g) {
-    for (size_t at = g->heap_n / 2; at-- > 0;)
-        sift_down(g, at);
+    for (size_t at = g->heap_n / 2; at-- > 0;) sift_down(g, at);
 }
 
 /* A bound that is as low as the bonus is exact: similarity cannot give less than nothing. */
@@ -160,8 +153,8 @@ static int threads_for(const struct greedy *g, size_t candidates) {
 static void evaluate(struct greedy *g, const uint32_t *candidates, size_t m) {
     g->evaluations += m;
     for (size_t done = 0; done < m; done += (size_t)PANELS_MOST * CRU_PANEL) {
-        size_t left = m - done < (size_t)PANELS_MOST * CRU_PANEL ? m - done
-                                                                 : (size_t)PANELS_MOST * CRU_PANEL;
+        size_t left =
+            m - done < (size_t)PANELS_MOST * CRU_PANEL ? m - done : (size_t)PANELS_MOST * CRU_PANEL;
         int threads = threads_for(g, left);
         g->candidates = candidates + done;
         g->panels = (left + CRU_PANEL - 1) / CRU_PANEL;
@@ -176,8 +169,7 @@ static void evaluate(struct greedy *g, const uint32_t *candidates, size_t m) {
             uint32_t position = g->candidates[c];
             const int64_t *sums = g->partial + c / CRU_PANEL * g->tiles * CRU_PANEL + c % CRU_PANEL;
             int64_t gain = bonus_of(g, position);
-            for (size_t t = 0; t < g->tiles; t++)
-                gain += sums[t * CRU_PANEL];
+            for (size_t t = 0; t < g->tiles; t++) gain += sums[t * CRU_PANEL];
             g->bound[position] = gain;
             g->round[position] = g->picked;
         }
@@ -201,8 +193,8 @@ static void take(struct greedy *g, uint32_t position) {
 /*
  * The position with the largest gain per cost, off the heap; false when the heap is empty. The best
  * stale bounds are computed together: one batch of BATCH_FIRST usually settles it, and the batch
- * doubles up to a panel while it does not. Batch sizes depend on nothing but the bounds, so that the
- * number of evaluations is the same everywhere, too.
+ * doubles up to a panel while it does not. Batch sizes depend on nothing but the bounds, so that
+ * the number of evaluations is the same everywhere, too.
  */
 static bool pop_best(struct greedy *g, uint32_t *position) {
     uint32_t stale[CRU_PANEL];
@@ -212,11 +204,9 @@ static bool pop_best(struct greedy *g, uint32_t *position) {
             *position = pop(g);
             return true;
         }
-        while (m < batch && g->heap_n > 0 && !fresh(g, g->heap[0]))
-            stale[m++] = pop(g);
+        while (m < batch && g->heap_n > 0 && !fresh(g, g->heap[0])) stale[m++] = pop(g);
         evaluate(g, stale, m);
-        for (size_t i = 0; i < m; i++)
-            push(g, stale[i]);
+        for (size_t i = 0; i < m; i++) push(g, stale[i]);
         batch = batch * 2 < CRU_PANEL ? batch * 2 : CRU_PANEL;
     }
     return false;
@@ -225,8 +215,7 @@ static bool pop_best(struct greedy *g, uint32_t *position) {
 static enum cru_status greedy_open(struct greedy *g, struct cru_error *err) {
     size_t area = PANELS_MOST * cru_panel_bytes(g->pool->d);
     g->tile = (g->n + TILES_MOST - 1) / TILES_MOST;
-    if (g->tile < TILE_ROWS)
-        g->tile = TILE_ROWS;
+    if (g->tile < TILE_ROWS) g->tile = TILE_ROWS;
     g->tiles = (g->n + g->tile - 1) / g->tile;
     g->cover = calloc(g->n, sizeof *g->cover);
     g->bound = malloc(g->n * sizeof *g->bound);
@@ -269,33 +258,31 @@ static int64_t headroom(struct greedy *g, uint64_t budget) {
     while (left > 0 && pop_best(g, &position)) {
         uint64_t cost = cost_of(g, position);
         int64_t gain = g->bound[position];
-        if (cost > budget)
-            continue;
+        if (cost > budget) continue;
         if (gain == 0) /* and so are all that follow */
             break;
         if (cost <= left) {
             room += gain;
             left -= cost;
         } else {
-            room += (int64_t)(((__int128)gain * (__int128)left + (__int128)cost - 1) / (__int128)cost);
+            room +=
+                (int64_t)(((__int128)gain * (__int128)left + (__int128)cost - 1) / (__int128)cost);
             left = 0;
         }
     }
     return room;
 }
 
-static enum cru_status greedy_run(struct greedy *g, uint64_t budget,
-                                  struct cru_eesd_result *result, struct cru_error *err) {
+static enum cru_status greedy_run(struct greedy *g, uint64_t budget, struct cru_eesd_result *result,
+                                  struct cru_error *err) {
     enum cru_status status = CRU_OK;
     size_t single, n_outside = 0;
     int64_t single_gain = 0;
     uint32_t position;
-    for (size_t i = 0; i < g->n; i++)
-        g->heap[i] = (uint32_t)i;
+    for (size_t i = 0; i < g->n; i++) g->heap[i] = (uint32_t)i;
     evaluate(g, g->heap, g->n);
     single = g->pool->cost ? best_single(g, budget) : g->n;
-    if (single < g->n)
-        single_gain = g->bound[single];
+    if (single < g->n) single_gain = g->bound[single];
     g->heap_n = g->n;
     heapify(g);
     /* The places behind the heap's end are free: what is passed over is kept there. */
@@ -325,14 +312,13 @@ static enum cru_status greedy_run(struct greedy *g, uint64_t budget,
 enum cru_status cru_eesd_select(const struct cru_eesd_pool *pool, const uint32_t *members, size_t n,
                                 uint64_t budget, enum cru_simd path, int threads,
                                 struct cru_eesd_result *result, struct cru_error *err) {
-    struct greedy g = {.pool = pool, .members = members, .n = n, .threads = threads < 1 ? 1 : threads};
+    struct greedy g = {
+        .pool = pool, .members = members, .n = n, .threads = threads < 1 ? 1 : threads};
     enum cru_status status;
     cru_eesd_result_release(result);
-    if (n == 0 || budget == 0)
-        return CRU_OK;
+    if (n == 0 || budget == 0) return CRU_OK;
     g.path = cru_simd_resolve(path);
-    if (!(status = greedy_open(&g, err)))
-        status = greedy_run(&g, budget, result, err);
+    if (!(status = greedy_open(&g, err))) status = greedy_run(&g, budget, result, err);
     result->evaluations = g.evaluations;
     greedy_close(&g);
     return status;

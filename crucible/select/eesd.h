@@ -7,16 +7,16 @@
  *
  * which is monotone and submodular, by exact batched lazy greedy (Minoux 1978): an old gain of a
  * candidate is an upper bound of its gain now, so only the best bounds are computed anew, some
- * dozens at a time and together (similarity.h). The picks are those of plain greedy, ties to the smaller
- * row, so F(S) >= (1 - 1/e) max F (Nemhauser, Wolsey, Fisher 1978).
+ * dozens at a time and together (similarity.h). The picks are those of plain greedy, ties to the
+ * smaller row, so F(S) >= (1 - 1/e) max F (Nemhauser, Wolsey, Fisher 1978).
  *
- * With costs (tokens) greedy goes by gain per cost, and the best affordable single document replaces
- * the whole when it is worth more: F(S) >= 1/2 (1 - 1/e) max F (Khuller, Moss, Naor 1999; Leskovec
- * et al. 2007).
+ * With costs (tokens) greedy goes by gain per cost, and the best affordable single document
+ * replaces the whole when it is worth more: F(S) >= 1/2 (1 - 1/e) max F (Khuller, Moss, Naor 1999;
+ * Leskovec et al. 2007).
  *
- * Rows are int8, dots int32, gains int64: all exact, so that picks do not depend on threads, SIMD path
- * or device. There is never an n by n matrix; memory beside the rows: 20 bytes a member, and a work
- * area of at most 1 MiB + 1 KiB * d. One call at a time a result; the pool is only read.
+ * Rows are int8, dots int32, gains int64: all exact, so that picks do not depend on threads, SIMD
+ * path or device. There is never an n by n matrix; memory beside the rows: 20 bytes a member, and a
+ * work area of at most 1 MiB + 1 KiB * d. One call at a time a result; the pool is only read.
  * CRU_FATAL only when memory is short.
  */
 #ifndef CRU_SELECT_EESD_H
@@ -36,11 +36,13 @@ struct cru_eesd_pool {
     const uint64_t *cost;   /* of each row, at least 1; NULL: all 1 */
 };
 
-enum { CRU_EESD_UNIT = CRU_ROW_SCALE * CRU_ROW_SCALE }; /* weight 1 times cosine 1 is 65535 * this */
+enum {
+    CRU_EESD_UNIT = CRU_ROW_SCALE * CRU_ROW_SCALE
+}; /* weight 1 times cosine 1 is 65535 * this */
 
 struct cru_eesd_result {
-    uint32_t *picks;      /* rows, in the order picked; owned by the result */
-    int64_t *gains;       /* what each added to F when it was picked; sums to objective */
+    uint32_t *picks; /* rows, in the order picked; owned by the result */
+    int64_t *gains;  /* what each added to F when it was picked; sums to objective */
     size_t n, capacity;
     uint64_t spent;       /* cost of the picks */
     int64_t objective;    /* F(S) */
@@ -54,9 +56,9 @@ void cru_eesd_result_release(struct cru_eesd_result *result);
 
 /*
  * Selects rows out of members[0..n), which must rise, with cost at most `budget` in all (without
- * costs: budget documents). `result` must be initialised and is replaced. The upper bound follows from
- * submodularity (Leskovec et al. 2007, section 3.2): the k largest gains left, or with costs the
- * fractional knapsack of gains left, rounded up.
+ * costs: budget documents). `result` must be initialised and is replaced. The upper bound follows
+ * from submodularity (Leskovec et al. 2007, section 3.2): the k largest gains left, or with costs
+ * the fractional knapsack of gains left, rounded up.
  */
 enum cru_status cru_eesd_select(const struct cru_eesd_pool *pool, const uint32_t *members, size_t n,
                                 uint64_t budget, enum cru_simd path, int threads,

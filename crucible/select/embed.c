@@ -28,10 +28,10 @@ enum text_gauge { BYTES, LINE, WORD, DIGITS, MARKS, CAPITALS, FOREIGN, SPACES, T
 
 /* Ranges are those that prose, code and tables take up between them; outside they are clipped. */
 static const struct gauge gauges[CRU_EMBED_STRUCTURE / CELLS] = {
-    [BYTES] = {NULL, 6, 20, true},     /* of the text */
-    [LINE] = {NULL, 3, 12, true},      /* bytes a line */
-    [WORD] = {NULL, 2, 10, false},     /* bytes a run without space */
-    [DIGITS] = {NULL, 0, 0.3, false},  /* shares of the bytes */
+    [BYTES] = {NULL, 6, 20, true},    /* of the text */
+    [LINE] = {NULL, 3, 12, true},     /* bytes a line */
+    [WORD] = {NULL, 2, 10, false},    /* bytes a run without space */
+    [DIGITS] = {NULL, 0, 0.3, false}, /* shares of the bytes */
     [MARKS] = {NULL, 0, 0.4, false},
     [CAPITALS] = {NULL, 0, 0.3, false},
     [FOREIGN] = {NULL, 0, 1, false},
@@ -43,7 +43,7 @@ static const struct gauge gauges[CRU_EMBED_STRUCTURE / CELLS] = {
     {"crucible.ddm.explorations", 0, 6, true},
     {"crucible.ddm.coherence", 0, 1, false},
     {"crucible.quality.lexical_diversity", 0, 1, false},
-    {"crucible.quality.compression_ratio", 0, 1, false},
+    {"crucible.quality.byte_entropy", 3, 6.5, false},
 };
 
 struct feature {
@@ -90,15 +90,13 @@ enum cru_status cru_embed_spec_parse(const char *views, int64_t dim, struct cru_
         return cru_fail(err, CRU_USAGE, "dimension: '%lld': two views need at least 128",
                         (long long)dim);
     spec->dim = (size_t)dim;
-    if (hash)
-        spec->hash_dim = spec->dim - (spec->structure ? CRU_EMBED_STRUCTURE : 0);
+    if (hash) spec->hash_dim = spec->dim - (spec->structure ? CRU_EMBED_STRUCTURE : 0);
     return CRU_OK;
 }
 
 struct cru_embedder *cru_embedder_new(const struct cru_embed_spec *spec) {
     struct cru_embedder *e = calloc(1, sizeof *e);
-    if (!e)
-        return NULL;
+    if (!e) return NULL;
     e->spec = *spec;
     e->parser = cru_json_parser_new();
     e->sums = calloc(spec->dim, sizeof *e->sums);
@@ -110,8 +108,7 @@ struct cru_embedder *cru_embedder_new(const struct cru_embed_spec *spec) {
 }
 
 void cru_embedder_free(struct cru_embedder *e) {
-    if (!e)
-        return;
+    if (!e) return;
     cru_json_parser_free(e->parser);
     free(e->slots);
     free(e->features);
@@ -122,11 +119,10 @@ void cru_embedder_free(struct cru_embedder *e) {
 uint32_t cru_log2_256(uint64_t x) {
     uint32_t result = 0;
     int whole = 0;
-    if (x < 2)
-        return 0;
-    while (x >> whole > 1)
-        whole++;
-    /* The mantissa in [1, 2) with 31 fraction bits; squaring it yields a binary place of the logarithm. */
+    if (x < 2) return 0;
+    while (x >> whole > 1) whole++;
+    /* The mantissa in [1, 2) with 31 fraction bits; squaring it yields a binary place of the
+     * logarithm. */
     x = whole > 31 ? x >> (whole - 31) : x << (31 - whole);
     for (int place = 0; place < 8; place++) {
         x = x * x >> 31;
@@ -144,8 +140,7 @@ uint32_t cru_log2_256(uint64_t x) {
 static bool slots_set(struct cru_embedder *e, size_t n) {
     if (n > e->slots_capacity) {
         uint32_t *slots = realloc(e->slots, n * sizeof *slots);
-        if (!slots)
-            return false;
+        if (!slots) return false;
         e->slots = slots;
         e->slots_capacity = n;
     }
@@ -157,8 +152,7 @@ static bool slots_set(struct cru_embedder *e, size_t n) {
 static bool features_grow(struct cru_embedder *e) {
     size_t capacity = e->capacity ? e->capacity * 2 : SLOTS_FIRST;
     struct feature *features = realloc(e->features, capacity * sizeof *features);
-    if (!features)
-        return false;
+    if (!features) return false;
     e->features = features;
     e->capacity = capacity;
     return true;
@@ -171,14 +165,11 @@ static bool count_feature(struct cru_embedder *e, uint64_t key, uint32_t weight)
             e->features[e->slots[slot] - 1].count++;
             return true;
         }
-    if (e->n == e->capacity && !features_grow(e))
-        return false;
+    if (e->n == e->capacity && !features_grow(e)) return false;
     e->features[e->n++] = (struct feature){key, 1, weight};
     e->slots[slot] = (uint32_t)e->n;
-    if (2 * e->n < e->slots_n)
-        return true;
-    if (!slots_set(e, 2 * e->slots_n))
-        return false;
+    if (2 * e->n < e->slots_n) return true;
+    if (!slots_set(e, 2 * e->slots_n)) return false;
     for (size_t i = 0; i < e->n; i++) {
         for (slot = e->features[i].key & (e->slots_n - 1); e->slots[slot];)
             slot = (slot + 1) & (e->slots_n - 1);
@@ -189,7 +180,8 @@ static bool count_feature(struct cru_embedder *e, uint64_t key, uint32_t weight)
 
 enum letter { NO_LETTER, SPACED, UNSPACED };
 
-/* Scripts that are written without spaces between words: there characters take the place of words. */
+/* Scripts that are written without spaces between words: there characters take the place of words.
+ */
 static bool unspaced(utf8proc_int32_t c) {
     return (c >= 0x2E80 && c <= 0x31FF) || (c >= 0x3400 && c <= 0x9FFF) || /* CJK, kana, bopomofo */
            (c >= 0xF900 && c <= 0xFAFF) || (c >= 0xFF66 && c <= 0xFF9D) ||
@@ -222,18 +214,15 @@ struct word {
 
 /* A guess at how telling a word is, 1..8. */
 static uint32_t word_weight(uint32_t letters) {
-    if (letters > WORD_MOST)
-        letters = WORD_MOST;
+    if (letters > WORD_MOST) letters = WORD_MOST;
     return letters < 2 ? 1 : letters - 1;
 }
 
 static bool end_word(struct cru_embedder *e, struct word *word, struct word *before) {
     bool ok;
-    if (word->letters == 0)
-        return true;
+    if (word->letters == 0) return true;
     word->hash = cru_mix64(word->hash);
-    if (word->weight == 0)
-        word->weight = word_weight(word->letters);
+    if (word->weight == 0) word->weight = word_weight(word->letters);
     ok = count_feature(e, word->hash, word->weight);
     /* Pairs are many and each is rare: together they shall weigh about as much as the words. */
     if (ok && before->letters)
@@ -254,15 +243,13 @@ static bool collect_features(struct cru_embedder *e, struct cru_span text) {
     struct word word = {0, 0, 0}, before = {0, 0, 0};
     const utf8proc_uint8_t *p = (const utf8proc_uint8_t *)text.p;
     e->n = 0;
-    if (!slots_set(e, SLOTS_FIRST))
-        return false;
+    if (!slots_set(e, SLOTS_FIRST)) return false;
     for (size_t at = 0; at < text.n;) {
         utf8proc_int32_t c = p[at];
         enum letter kind;
         if (c < 0x80) {
             at++;
-            if (c >= 'A' && c <= 'Z')
-                c += 'a' - 'A';
+            if (c >= 'A' && c <= 'Z') c += 'a' - 'A';
             kind = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ? SPACED : NO_LETTER;
         } else {
             utf8proc_ssize_t n = utf8proc_iterate(p + at, (utf8proc_ssize_t)(text.n - at), &c);
@@ -272,17 +259,13 @@ static bool collect_features(struct cru_embedder *e, struct cru_span text) {
             }
             at += (size_t)n;
             kind = classify(c);
-            if (kind == SPACED)
-                c = utf8proc_tolower(c);
+            if (kind == SPACED) c = utf8proc_tolower(c);
         }
-        if (kind != SPACED && !end_word(e, &word, &before))
-            return false;
-        if (kind != NO_LETTER)
-            add_letter(&word, (uint32_t)c);
+        if (kind != SPACED && !end_word(e, &word, &before)) return false;
+        if (kind != NO_LETTER) add_letter(&word, (uint32_t)c);
         if (kind == UNSPACED) {
             word.weight = CHARACTER;
-            if (!end_word(e, &word, &before))
-                return false;
+            if (!end_word(e, &word, &before)) return false;
         }
     }
     return end_word(e, &word, &before);
@@ -300,8 +283,7 @@ static void project(struct cru_embedder *e, int64_t *sums) {
         uint64_t bits = 0;
         for (unsigned b = 0; b < BLOCKS; b++) {
             uint64_t place;
-            if (b % 4 == 0)
-                bits = cru_mix64(f->key + b);
+            if (b % 4 == 0) bits = cru_mix64(f->key + b);
             place = (bits & 0x7FFF) * width >> 15;
             sums[b * width + place] += bits & 0x8000 ? -value : value;
             bits >>= 16;
@@ -327,10 +309,10 @@ static void measure(struct cru_span text, double *value) {
         digits += c >= '0' && c <= '9';
         capitals += c >= 'A' && c <= 'Z';
         foreign += c >= 0x80;
-        marks += c > ' ' && c < 0x7F && !((c | 32) >= 'a' && (c | 32) <= 'z') && !(c >= '0' && c <= '9');
+        marks +=
+            c > ' ' && c < 0x7F && !((c | 32) >= 'a' && (c | 32) <= 'z') && !(c >= '0' && c <= '9');
     }
-    if (text.n == 0)
-        return;
+    if (text.n == 0) return;
     value[BYTES] = bytes;
     value[LINE] = bytes / (double)(lines ? lines : 1);
     value[WORD] = (bytes - (double)spaces) / (double)(words ? words : 1);
@@ -348,16 +330,15 @@ static void measure(struct cru_span text, double *value) {
 static void place_on_scale(const struct gauge *g, double value, int64_t *cells) {
     double t;
     int64_t at;
-    if (!isfinite(value))
-        return;
+    if (!isfinite(value)) return;
     if (g->logarithmic) /* in integers, since log2() differs between C libraries */
-        value = value < 0 ? 0 : (double)cru_log2_256(1 + (uint64_t)(value < 1e18 ? value : 1e18)) / 256;
+        value =
+            value < 0 ? 0 : (double)cru_log2_256(1 + (uint64_t)(value < 1e18 ? value : 1e18)) / 256;
     t = (value - g->low) / (g->high - g->low);
     t = t < 0 ? 0 : t > 1 ? 1 : t;
     at = (int64_t)(t * (CELLS - 1) * 256);
     cells[at / 256] += 256 - at % 256;
-    if (at / 256 + 1 < CELLS)
-        cells[at / 256 + 1] += at % 256;
+    if (at / 256 + 1 < CELLS) cells[at / 256 + 1] += at % 256;
 }
 
 static void place_structure(struct cru_embedder *e, const struct cru_doc *doc, struct cru_span text,
@@ -368,8 +349,7 @@ static void place_structure(struct cru_embedder *e, const struct cru_doc *doc, s
         if (!gauges[i].path || !cru_doc_number(e->parser, doc, gauges[i].path, &value[i]))
             value[i] = (double)NAN;
     measure(text, value);
-    for (size_t i = 0; i < N; i++)
-        place_on_scale(&gauges[i], value[i], sums + i * CELLS);
+    for (size_t i = 0; i < N; i++) place_on_scale(&gauges[i], value[i], sums + i * CELLS);
 }
 
 /* ---- the vector ---- */
@@ -377,32 +357,27 @@ static void place_structure(struct cru_embedder *e, const struct cru_doc *doc, s
 /* x = sqrt(alpha) sums / |sums|; the squares are summed in order, in double. */
 static void normalise(const int64_t *sums, size_t n, double alpha, float *x) {
     double squares = 0, scale;
-    for (size_t k = 0; k < n; k++)
-        squares += (double)sums[k] * (double)sums[k];
+    for (size_t k = 0; k < n; k++) squares += (double)sums[k] * (double)sums[k];
     scale = squares > 0 ? sqrt(alpha / squares) : 0;
-    for (size_t k = 0; k < n; k++)
-        x[k] = (float)((double)sums[k] * scale);
+    for (size_t k = 0; k < n; k++) x[k] = (float)((double)sums[k] * scale);
 }
 
 enum cru_status cru_embed_document(struct cru_embedder *e, const struct cru_doc *doc, float *x,
                                    struct cru_error *err) {
     const struct cru_embed_spec *spec = &e->spec;
     struct cru_span text = doc->text;
-    if (text.n > CRU_EMBED_TEXT)
-        text.n = CRU_EMBED_TEXT;
+    if (text.n > CRU_EMBED_TEXT) text.n = CRU_EMBED_TEXT;
     memset(e->sums, 0, spec->dim * sizeof *e->sums);
     if (spec->hash_dim) {
-        if (!collect_features(e, text))
-            return cru_fail_memory(err, "features of a document");
+        if (!collect_features(e, text)) return cru_fail_memory(err, "features of a document");
         project(e, e->sums);
         normalise(e->sums, spec->hash_dim, spec->structure ? ALPHA_HASH : 1, x);
     }
     if (spec->structure) {
         place_structure(e, doc, text, e->sums + spec->hash_dim);
-        normalise(e->sums + spec->hash_dim, CRU_EMBED_STRUCTURE, spec->hash_dim ? ALPHA_STRUCTURE : 1,
-                  x + spec->hash_dim);
-        for (size_t k = spec->hash_dim + CRU_EMBED_STRUCTURE; k < spec->dim; k++)
-            x[k] = 0;
+        normalise(e->sums + spec->hash_dim, CRU_EMBED_STRUCTURE,
+                  spec->hash_dim ? ALPHA_STRUCTURE : 1, x + spec->hash_dim);
+        for (size_t k = spec->hash_dim + CRU_EMBED_STRUCTURE; k < spec->dim; k++) x[k] = 0;
     }
     return CRU_OK;
 }

@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The embedding ensemble: a document as one unit vector in which several views are joined, each by its
- * weight alpha, so that one dot product is the weighted mean of the views' cosines:
+ * The embedding ensemble: a document as one unit vector in which several views are joined, each by
+ * its weight alpha, so that one dot product is the weighted mean of the views' cosines:
  *
- *   text --words, word pairs, characters--> hash view       (dim - 64 or dim numbers) * sqrt(alpha_h)
- *   text, crucible.ddm, .quality ---------> structure view  (the last 64 numbers)     * sqrt(alpha_s)
+ *   text --words, word pairs, characters--> hash view       (dim - 64 or dim numbers) *
+ * sqrt(alpha_h) text, crucible.ddm, .quality ---------> structure view  (the last 64 numbers)     *
+ * sqrt(alpha_s)
  *
- * The hash view is a bag of words, word pairs and (in scripts written without spaces) characters and
- * character pairs, weighted by sublinear term frequency and projected by hashed signs. A run over a
- * stream has no document frequencies, and a document's vector must not depend on its neighbours, so
- * rarity is guessed from length: frequent words are short in all languages (Zipf 1935; Bentz, Ferrer-i-
- * Cancho 2016). The structure view places a few numbers (lengths, shares of character classes, the
- * DDM's counts when the document has them) on soft scales; a missing number adds nothing.
+ * The hash view is a bag of words, word pairs and (in scripts written without spaces) characters
+ * and character pairs, weighted by sublinear term frequency and projected by hashed signs. A run
+ * over a stream has no document frequencies, and a document's vector must not depend on its
+ * neighbours, so rarity is guessed from length: frequent words are short in all languages (Zipf
+ * 1935; Bentz, Ferrer-i- Cancho 2016). The structure view places a few numbers (lengths, shares of
+ * character classes, the DDM's counts when the document has them) on soft scales; a missing number
+ * adds nothing.
  *
- * All is summed in integers and normalised once in double, so a document's vector is the same on every
- * machine. Only the first CRU_EMBED_TEXT bytes of a text are looked at. A cru_embedder owns its
- * scratch; one thread at a time.
+ * All is summed in integers and normalised once in double, so a document's vector is the same on
+ * every machine. Only the first CRU_EMBED_TEXT bytes of a text are looked at. A cru_embedder owns
+ * its scratch; one thread at a time.
  */
 #ifndef CRU_SELECT_EMBED_H
 #define CRU_SELECT_EMBED_H
@@ -46,12 +48,13 @@ enum cru_status cru_embed_spec_parse(const char *views, int64_t dim, struct cru_
                                      struct cru_error *err);
 
 struct cru_embedder;
-struct cru_embedder *cru_embedder_new(const struct cru_embed_spec *spec); /* NULL: memory is short */
+struct cru_embedder *
+cru_embedder_new(const struct cru_embed_spec *spec); /* NULL: memory is short */
 void cru_embedder_free(struct cru_embedder *embedder);
 /* x[0..spec.dim): length 1, or less when a view has nothing to say (an empty text: zero in the hash
  * view). CRU_FATAL only when memory is short. */
-enum cru_status cru_embed_document(struct cru_embedder *embedder, const struct cru_doc *doc, float *x,
-                                   struct cru_error *err);
+enum cru_status cru_embed_document(struct cru_embedder *embedder, const struct cru_doc *doc,
+                                   float *x, struct cru_error *err);
 
 /* floor(256 * log2(x)) for x >= 1, in integers (exact up to the last place): 0 for 0. */
 uint32_t cru_log2_256(uint64_t x);

@@ -26,8 +26,7 @@ static void skip_space(struct scan *s) {
 
 static bool take(struct scan *s, char c) {
     skip_space(s);
-    if (s->p == s->end || *s->p != c)
-        return false;
+    if (s->p == s->end || *s->p != c) return false;
     s->p++;
     return true;
 }
@@ -36,14 +35,11 @@ static bool take_string(struct scan *s, struct cru_span *value) {
     char quote;
     const char *begin;
     skip_space(s);
-    if (s->p == s->end || (*s->p != '\'' && *s->p != '"'))
-        return false;
+    if (s->p == s->end || (*s->p != '\'' && *s->p != '"')) return false;
     quote = *s->p++;
     for (begin = s->p; s->p < s->end && *s->p != quote; s->p++)
-        if (*s->p == '\\')
-            return false;
-    if (s->p == s->end)
-        return false;
+        if (*s->p == '\\') return false;
+    if (s->p == s->end) return false;
     *value = cru_span_make(begin, (size_t)(s->p++ - begin));
     return true;
 }
@@ -51,7 +47,8 @@ static bool take_string(struct scan *s, struct cru_span *value) {
 static bool take_word(struct scan *s, struct cru_span *value) {
     const char *begin;
     skip_space(s);
-    for (begin = s->p; s->p < s->end && ((*s->p >= 'A' && *s->p <= 'Z') || (*s->p >= 'a' && *s->p <= 'z'));)
+    for (begin = s->p;
+         s->p < s->end && ((*s->p >= 'A' && *s->p <= 'Z') || (*s->p >= 'a' && *s->p <= 'z'));)
         s->p++;
     *value = cru_span_make(begin, (size_t)(s->p - begin));
     return value->n > 0;
@@ -63,8 +60,7 @@ static bool take_number(struct scan *s, uint64_t *value) {
     *value = 0;
     for (begin = s->p; s->p < s->end && *s->p >= '0' && *s->p <= '9'; s->p++) {
         unsigned digit = (unsigned)(*s->p - '0');
-        if (*value > (UINT64_MAX - digit) / 10)
-            return false;
+        if (*value > (UINT64_MAX - digit) / 10) return false;
         *value = *value * 10 + digit;
     }
     if (s->p > begin && s->p < s->end && *s->p == 'L') /* Python 2 wrote long integers so */
@@ -75,18 +71,14 @@ static bool take_number(struct scan *s, uint64_t *value) {
 /* (n,), (n, d), (n, d, ...): the first two numbers, and how many there are. */
 static bool take_shape(struct scan *s, uint64_t shape[2], size_t *dimensions) {
     *dimensions = 0;
-    if (!take(s, '('))
-        return false;
+    if (!take(s, '(')) return false;
     while (!take(s, ')')) {
         uint64_t value;
-        if (!take_number(s, &value))
-            return false;
-        if (*dimensions < 2)
-            shape[*dimensions] = value;
+        if (!take_number(s, &value)) return false;
+        if (*dimensions < 2) shape[*dimensions] = value;
         ++*dimensions;
         if (!take(s, ',')) {
-            if (!take(s, ')'))
-                return false;
+            if (!take(s, ')')) return false;
             break;
         }
     }
@@ -102,8 +94,7 @@ struct header {
 
 static bool parse_dict(struct cru_span text, struct header *h) {
     struct scan s = {text.p, text.p + text.n};
-    if (!take(&s, '{'))
-        return false;
+    if (!take(&s, '{')) return false;
     while (!take(&s, '}')) {
         struct cru_span key;
         bool ok = take_string(&s, &key) && take(&s, ':');
@@ -115,11 +106,9 @@ static bool parse_dict(struct cru_span text, struct header *h) {
             ok = take_shape(&s, h->shape, &h->dimensions), h->seen |= 4;
         else
             ok = false;
-        if (!ok)
-            return false;
+        if (!ok) return false;
         if (!take(&s, ',')) {
-            if (!take(&s, '}'))
-                return false;
+            if (!take(&s, '}')) return false;
             break;
         }
     }
@@ -128,10 +117,8 @@ static bool parse_dict(struct cru_span text, struct header *h) {
 }
 
 static unsigned type_width(struct cru_span type) {
-    if (cru_span_is(type, "<f2"))
-        return 2;
-    if (cru_span_is(type, "<f4"))
-        return 4;
+    if (cru_span_is(type, "<f2")) return 2;
+    if (cru_span_is(type, "<f4")) return 4;
     return cru_span_is(type, "<f8") ? 8 : 0;
 }
 
@@ -146,25 +133,26 @@ enum cru_status cru_npy_parse(struct cru_span bytes, const char *name, struct cr
     if (bytes.n < 12)
         return cru_fail(err, CRU_END, "embeddings: '%s': the file ends in its header", name);
     if (b[6] < 1 || b[6] > 3)
-        return cru_fail(err, CRU_BAD, "embeddings: '%s': unknown .npy version %d.%d", name, b[6], b[7]);
+        return cru_fail(err, CRU_BAD, "embeddings: '%s': unknown .npy version %d.%d", name, b[6],
+                        b[7]);
     start = b[6] == 1 ? 10 : 12;
     length = (size_t)b[8] | (size_t)b[9] << 8;
-    if (b[6] > 1)
-        length |= (size_t)b[10] << 16 | (size_t)b[11] << 24;
+    if (b[6] > 1) length |= (size_t)b[10] << 16 | (size_t)b[11] << 24;
     if (length > CRU_NPY_HEADER_MOST)
         return cru_fail(err, CRU_BAD, "embeddings: '%s': a header of %zu bytes", name, length);
     if (bytes.n - start < length)
         return cru_fail(err, CRU_END, "embeddings: '%s': the file ends in its header", name);
     if (!parse_dict(cru_span_make(bytes.p + start, length), &h))
-        return cru_fail(err, CRU_BAD, "embeddings: '%s': header is not {'descr', 'fortran_order', 'shape'}",
+        return cru_fail(err, CRU_BAD,
+                        "embeddings: '%s': header is not {'descr', 'fortran_order', 'shape'}",
                         name);
     if (!(npy->width = type_width(h.type)))
         return cru_fail(err, CRU_BAD,
-                        "embeddings: '%s': numbers are '%.*s', and only <f2, <f4 and <f8 are read", name,
-                        (int)(h.type.n < 20 ? h.type.n : 20), h.type.p);
+                        "embeddings: '%s': numbers are '%.*s', and only <f2, <f4 and <f8 are read",
+                        name, (int)(h.type.n < 20 ? h.type.n : 20), h.type.p);
     if (!cru_span_is(h.order, "False"))
-        return cru_fail(err, CRU_BAD, "embeddings: '%s': rows must be contiguous (fortran_order: False)",
-                        name);
+        return cru_fail(err, CRU_BAD,
+                        "embeddings: '%s': rows must be contiguous (fortran_order: False)", name);
     if (h.dimensions != 2)
         return cru_fail(err, CRU_BAD, "embeddings: '%s': %zu dimensions where 2 are needed", name,
                         h.dimensions);
@@ -192,7 +180,8 @@ void cru_npy_header(uint64_t rows, uint64_t columns, char header[CRU_NPY_HEADER]
 }
 
 float cru_half_to_float(uint16_t half) {
-    uint32_t sign = (uint32_t)(half & 0x8000u) << 16, exponent = half >> 10 & 31u, rest = half & 1023u, bits;
+    uint32_t sign = (uint32_t)(half & 0x8000u) << 16, exponent = half >> 10 & 31u,
+             rest = half & 1023u, bits;
     float x;
     if (exponent == 31)
         bits = sign | 0x7F800000u | rest << 13;
@@ -222,12 +211,11 @@ enum cru_status cru_npy_open(const char *path, struct cru_npy_reader **reader,
         cru_fail_errno(err, "unable to open embeddings", path);
         goto out;
     }
-    status = cru_npy_parse(cru_span_make(head, fread(head, 1, CRU_NPY_HEADER_MOST + 12, r->file)), path,
-                           &r->shape, err);
+    status = cru_npy_parse(cru_span_make(head, fread(head, 1, CRU_NPY_HEADER_MOST + 12, r->file)),
+                           path, &r->shape, err);
     if (status) {
         status = CRU_FATAL;
-        if (err)
-            err->status = CRU_FATAL;
+        if (err) err->status = CRU_FATAL;
         goto out;
     }
     status = CRU_FATAL;
@@ -235,8 +223,8 @@ enum cru_status cru_npy_open(const char *path, struct cru_npy_reader **reader,
     need = r->shape.columns * r->shape.width;
     if (r->shape.rows && ((uint64_t)about.st_size < r->shape.offset ||
                           ((uint64_t)about.st_size - r->shape.offset) / need < r->shape.rows)) {
-        cru_fail(err, CRU_FATAL, "embeddings: '%s': the file is cut: %llu of %llu rows are there", path,
-                 (unsigned long long)(((uint64_t)about.st_size - r->shape.offset) / need),
+        cru_fail(err, CRU_FATAL, "embeddings: '%s': the file is cut: %llu of %llu rows are there",
+                 path, (unsigned long long)(((uint64_t)about.st_size - r->shape.offset) / need),
                  (unsigned long long)r->shape.rows);
         goto out;
     }
@@ -264,15 +252,13 @@ const struct cru_npy *cru_npy_shape(const struct cru_npy_reader *reader) {
 
 static uint64_t little(const char *p, unsigned width) {
     uint64_t value = 0;
-    for (unsigned i = width; i-- > 0;)
-        value = value << 8 | (unsigned char)p[i];
+    for (unsigned i = width; i-- > 0;) value = value << 8 | (unsigned char)p[i];
     return value;
 }
 
 enum cru_status cru_npy_next(struct cru_npy_reader *reader, float *row, struct cru_error *err) {
     const struct cru_npy *shape = &reader->shape;
-    if (reader->next == shape->rows)
-        return CRU_END;
+    if (reader->next == shape->rows) return CRU_END;
     if (fread(reader->bytes, shape->width, shape->columns, reader->file) != shape->columns)
         return cru_fail_errno(err, "unable to read embeddings", reader->name);
     for (uint64_t k = 0; k < shape->columns; k++) {
@@ -293,10 +279,8 @@ enum cru_status cru_npy_next(struct cru_npy_reader *reader, float *row, struct c
 }
 
 void cru_npy_close(struct cru_npy_reader *reader) {
-    if (!reader)
-        return;
-    if (reader->file)
-        (void)fclose(reader->file);
+    if (!reader) return;
+    if (reader->file) (void)fclose(reader->file);
     free(reader->name);
     free(reader->bytes);
     free(reader);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The .npy format, as far as a matrix of embeddings needs it: two dimensions, C order, little-endian
- * float16, float32 or float64; versions 1.0 to 3.0. Anything else is refused with a reason.
- * Source: NumPy Enhancement Proposal 1 and numpy.lib.format.
+ * The .npy format, as far as a matrix of embeddings needs it: two dimensions, C order,
+ * little-endian float16, float32 or float64; versions 1.0 to 3.0. Anything else is refused with a
+ * reason. Source: NumPy Enhancement Proposal 1 and numpy.lib.format.
  *
  *   \x93NUMPY  major minor  u16 or u32 header length  {'descr': '<f4', 'fortran_order': False,
  *   'shape': (n, d), }  spaces  \n                    rows ...
@@ -29,8 +29,8 @@ enum {
     CRU_NPY_COLUMNS_MOST = 1 << 20, /* a wider matrix is no embedding */
 };
 
-/* Reads a header out of the first bytes of a file. `name` is for the message. CRU_BAD when it is not
- * such a file, CRU_END when `bytes` end inside the header. */
+/* Reads a header out of the first bytes of a file. `name` is for the message. CRU_BAD when it is
+ * not such a file, CRU_END when `bytes` end inside the header. */
 enum cru_status cru_npy_parse(struct cru_span bytes, const char *name, struct cru_npy *npy,
                               struct cru_error *err);
 

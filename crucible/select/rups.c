@@ -14,10 +14,8 @@ struct valued {
 static int compare_valued(const void *a, const void *b) {
     const struct valued *x = a, *y = b;
     bool x_nan = isnan(x->value), y_nan = isnan(y->value);
-    if (x->stratum != y->stratum)
-        return x->stratum < y->stratum ? -1 : 1;
-    if (x_nan || y_nan)
-        return (int)y_nan - (int)x_nan;
+    if (x->stratum != y->stratum) return x->stratum < y->stratum ? -1 : 1;
+    if (x_nan || y_nan) return (int)y_nan - (int)x_nan;
     return (x->value > y->value) - (x->value < y->value);
 }
 
@@ -25,12 +23,10 @@ enum cru_status cru_rups_percentiles(const double *value, const uint16_t *stratu
                                      size_t n_strata, uint32_t *q, struct cru_error *err) {
     struct valued *sorted;
     (void)n_strata;
-    if (n == 0)
-        return CRU_OK;
+    if (n == 0) return CRU_OK;
     if (!(sorted = malloc(n * sizeof *sorted)))
         return cru_fail_memory(err, "percentiles of an axis");
-    for (size_t i = 0; i < n; i++)
-        sorted[i] = (struct valued){value[i], (uint32_t)i, stratum[i]};
+    for (size_t i = 0; i < n; i++) sorted[i] = (struct valued){value[i], (uint32_t)i, stratum[i]};
     qsort(sorted, n, sizeof *sorted, compare_valued);
     for (size_t begin = 0, end; begin < n; begin = end) { /* one stratum */
         for (end = begin; end < n && sorted[end].stratum == sorted[begin].stratum; end++)
@@ -39,12 +35,12 @@ enum cru_status cru_rups_percentiles(const double *value, const uint16_t *stratu
             /* Places at+1 .. next of the stratum share the mid-rank (at + 1 + next) / 2, so that
              * p = (at + next) / (2 n_b), all counted from the stratum's begin. */
             uint64_t size = end - begin, twice, p;
-            for (next = at + 1; next < end && compare_valued(&sorted[at], &sorted[next]) == 0; next++)
+            for (next = at + 1; next < end && compare_valued(&sorted[at], &sorted[next]) == 0;
+                 next++)
                 ;
             twice = (at - begin) + (next - begin);
             p = isnan(sorted[at].value) ? 0 : (twice * CRU_RUPS_ONE + size) / (2 * size);
-            for (size_t i = at; i < next; i++)
-                q[sorted[i].index] = (uint32_t)p;
+            for (size_t i = at; i < next; i++) q[sorted[i].index] = (uint32_t)p;
         }
     }
     free(sorted);
@@ -58,8 +54,7 @@ struct point {
 
 static int compare_axes(const struct point *x, const struct point *y) {
     for (int k = 0; k < CRU_RUPS_AXES; k++)
-        if (x->q[k] != y->q[k])
-            return x->q[k] > y->q[k] ? -1 : 1;
+        if (x->q[k] != y->q[k]) return x->q[k] > y->q[k] ? -1 : 1;
     return 0;
 }
 
@@ -71,8 +66,8 @@ static int compare_points(const void *a, const void *b) {
 }
 
 /*
- * Two axes. In sorted order a point is dominated by an earlier one iff that one's second axis is not
- * smaller, so a front is known by its largest second axis alone:
+ * Two axes. In sorted order a point is dominated by an earlier one iff that one's second axis is
+ * not smaller, so a front is known by its largest second axis alone:
  *
  *   top[0] >= top[1] >= top[2] ...     a new point joins the first front whose top is below it
  */
@@ -92,8 +87,7 @@ static uint32_t ranks_two(const struct point *sorted, size_t n, uint32_t *top, u
                 high = middle;
         }
         top[low] = sorted[i].q[1];
-        if (low == fronts)
-            fronts++;
+        if (low == fronts) fronts++;
         rank[sorted[i].index] = low + 1;
     }
     return fronts;
@@ -106,8 +100,7 @@ static uint32_t ranks_two(const struct point *sorted, size_t n, uint32_t *top, u
 static bool front_dominates(const struct point *sorted, const uint32_t *before, uint32_t from,
                             const struct point *p) {
     for (uint32_t i = from; i != NONE; i = before[i])
-        if (sorted[i].q[1] >= p->q[1] && sorted[i].q[2] >= p->q[2])
-            return true;
+        if (sorted[i].q[1] >= p->q[1] && sorted[i].q[2] >= p->q[2]) return true;
     return false;
 }
 
@@ -131,8 +124,7 @@ static uint32_t ranks_three(const struct point *sorted, size_t n, uint32_t *last
         }
         before[i] = low == fronts ? NONE : last[low];
         last[low] = (uint32_t)i;
-        if (low == fronts)
-            fronts++;
+        if (low == fronts) fronts++;
         rank[sorted[i].index] = low + 1;
     }
     return fronts;
@@ -143,8 +135,7 @@ enum cru_status cru_rups_ranks(const uint32_t *const *q, size_t axes, size_t n, 
     struct point *sorted;
     uint32_t *work;
     *fronts = 0;
-    if (n == 0)
-        return CRU_OK;
+    if (n == 0) return CRU_OK;
     sorted = calloc(n, sizeof *sorted);
     work = malloc(2 * n * sizeof *work);
     if (!sorted || !work) {
@@ -154,14 +145,13 @@ enum cru_status cru_rups_ranks(const uint32_t *const *q, size_t axes, size_t n, 
     }
     for (size_t i = 0; i < n; i++) {
         sorted[i].index = (uint32_t)i;
-        for (size_t k = 0; k < axes; k++)
-            sorted[i].q[k] = q[k][i];
+        for (size_t k = 0; k < axes; k++) sorted[i].q[k] = q[k][i];
         if (axes == 1) /* the same number twice: dominance on the plane is then order on the line */
             sorted[i].q[1] = q[0][i];
     }
     qsort(sorted, n, sizeof *sorted, compare_points);
-    *fronts = axes < 3 ? ranks_two(sorted, n, work, rank)
-                       : ranks_three(sorted, n, work, work + n, rank);
+    *fronts =
+        axes < 3 ? ranks_two(sorted, n, work, rank) : ranks_three(sorted, n, work, work + n, rank);
     free(sorted);
     free(work);
     return CRU_OK;
@@ -173,10 +163,8 @@ static uint64_t integer_root(unsigned __int128 x, unsigned power, int bits) {
     for (int b = bits - 1; b >= 0; b--) {
         uint64_t trial = root | (uint64_t)1 << b;
         unsigned __int128 raised = trial;
-        for (unsigned i = 1; i < power; i++)
-            raised *= trial;
-        if (raised <= x)
-            root = trial;
+        for (unsigned i = 1; i < power; i++) raised *= trial;
+        if (raised <= x) root = trial;
     }
     return root;
 }
@@ -185,8 +173,10 @@ double cru_rups_score(const uint32_t *q, size_t axes, uint32_t rank, uint32_t fr
     unsigned __int128 product = 1;
     double mean, place = (double)(fronts - rank + 1) / (double)fronts;
     for (size_t k = 0; k < axes; k++)
-        product *= q[k] ? q[k] : 1; /* an axis at 0 counts as 2^-16, so that it cannot hide the others */
-    /* The root in units of 2^-32: each factor has 16 fraction bits, so 16 more are put in per axis. */
+        product *=
+            q[k] ? q[k] : 1; /* an axis at 0 counts as 2^-16, so that it cannot hide the others */
+    /* The root in units of 2^-32: each factor has 16 fraction bits, so 16 more are put in per axis.
+     */
     product <<= 16 * axes;
     mean = (double)integer_root(product, (unsigned)axes, 33) * 0x1p-32;
     return 0.5 * place + 0.5 * mean;
@@ -194,10 +184,8 @@ double cru_rups_score(const uint32_t *q, size_t axes, uint32_t rank, uint32_t fr
 
 uint16_t cru_rups_weight(double w) {
     long q;
-    if (!(w > 0))
-        return 0;
-    if (w >= 1)
-        return UINT16_MAX;
+    if (!(w > 0)) return 0;
+    if (w >= 1) return UINT16_MAX;
     q = lrint(w * UINT16_MAX);
     return (uint16_t)(q < 1 ? 1 : q);
 }
@@ -215,8 +203,7 @@ double cru_rups_correlation(const uint32_t *a, const uint32_t *b, size_t n) {
         bb += y * y;
         ab += x * y;
     }
-    if (n == 0)
-        return 0;
+    if (n == 0) return 0;
     cov = (double)ab - (double)sum_a * (double)sum_b / n_real;
     var_a = (double)aa - (double)sum_a * (double)sum_a / n_real;
     var_b = (double)bb - (double)sum_b * (double)sum_b / n_real;

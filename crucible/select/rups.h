@@ -6,9 +6,9 @@
  *                                                   \----geometric mean-----------/
  *
  * A document dominates another when it is at least as good on all axes and better on one. If i
- * dominates j, R(i) > R(j), strictly. All that orders documents is computed in integers, so that the
- * result is the same on every machine. Pure functions; the caller owns all memory; CRU_FATAL only
- * when memory is short.
+ * dominates j, R(i) > R(j), strictly. All that orders documents is computed in integers, so that
+ * the result is the same on every machine. Pure functions; the caller owns all memory; CRU_FATAL
+ * only when memory is short.
  */
 #ifndef CRU_SELECT_RUPS_H
 #define CRU_SELECT_RUPS_H
@@ -29,23 +29,25 @@ enum cru_status cru_rups_percentiles(const double *value, const uint16_t *stratu
 
 /*
  * rank[i] = 1 for the documents that none dominates, 2 for those that only rank 1 dominates, and so
- * on (non-dominated sorting, Deb et al. 2002). Equal documents share a rank. *fronts = highest rank.
- * One axis: sorting. Two: patience piles, O(n log n). Three: ENS-BS (Zhang et al. 2015), presorted,
- * O(n^2) comparisons at worst, on usual data far fewer. q[k] are the axes, 1 <= axes <= 3.
+ * on (non-dominated sorting, Deb et al. 2002). Equal documents share a rank. *fronts = highest
+ * rank. One axis: sorting. Two: patience piles, O(n log n). Three: ENS-BS (Zhang et al. 2015),
+ * presorted, O(n^2) comparisons at worst, on usual data far fewer. q[k] are the axes, 1 <= axes
+ * <= 3.
  */
 enum cru_status cru_rups_ranks(const uint32_t *const *q, size_t axes, size_t n, uint32_t *rank,
                                uint32_t *fronts, struct cru_error *err);
 
 /*
- * R = 1/2 (fronts - rank + 1)/fronts + 1/2 (prod_k max(p_k, 2^-16))^(1/axes), in (0, 1]. `q` are the
- * document's percentiles.
+ * R = 1/2 (fronts - rank + 1)/fronts + 1/2 (prod_k max(p_k, 2^-16))^(1/axes), in (0, 1]. `q` are
+ * the document's percentiles.
  */
 double cru_rups_score(const uint32_t *q, size_t axes, uint32_t rank, uint32_t fronts);
 
 /* A weight in [0, 1] as 16-bit fixed point; at least 1 when w > 0, 0 for NaN. */
 uint16_t cru_rups_weight(double w);
 
-/* Pearson correlation of two axes' percentiles, which is Spearman's within strata. 0 when constant. */
+/* Pearson correlation of two axes' percentiles, which is Spearman's within strata. 0 when constant.
+ */
 double cru_rups_correlation(const uint32_t *a, const uint32_t *b, size_t n);
 
 #endif

@@ -8,14 +8,15 @@
 #include "crucible/base/base.h"
 #include "crucible/select/similarity.h"
 
-enum { CHUNK = 256, ROWS_MOST = 8 }; /* numbers of a row widened at a time; rows worked on together */
+enum {
+    CHUNK = 256,
+    ROWS_MOST = 8
+}; /* numbers of a row widened at a time; rows worked on together */
 
 bool cru_simd_supported(enum cru_simd path) {
-    if (path == CRU_SIMD_AUTO || path == CRU_SIMD_PLAIN)
-        return true;
+    if (path == CRU_SIMD_AUTO || path == CRU_SIMD_PLAIN) return true;
 #if defined(__x86_64__)
-    if (path == CRU_SIMD_AVX2)
-        return __builtin_cpu_supports("avx2");
+    if (path == CRU_SIMD_AVX2) return __builtin_cpu_supports("avx2");
     if (path == CRU_SIMD_AVX512)
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                __builtin_cpu_supports("avx512vnni");
@@ -24,10 +25,8 @@ bool cru_simd_supported(enum cru_simd path) {
 }
 
 enum cru_simd cru_simd_resolve(enum cru_simd path) {
-    if (path != CRU_SIMD_AUTO)
-        return cru_simd_supported(path) ? path : CRU_SIMD_PLAIN;
-    if (cru_simd_supported(CRU_SIMD_AVX512))
-        return CRU_SIMD_AVX512;
+    if (path != CRU_SIMD_AUTO) return cru_simd_supported(path) ? path : CRU_SIMD_PLAIN;
+    if (cru_simd_supported(CRU_SIMD_AVX512)) return CRU_SIMD_AVX512;
     return cru_simd_supported(CRU_SIMD_AVX2) ? CRU_SIMD_AVX2 : CRU_SIMD_PLAIN;
 }
 
@@ -39,13 +38,11 @@ const char *cru_simd_name(enum cru_simd path) {
 bool cru_row_quantise(const float *x, size_t d, int8_t *row, size_t d_row) {
     double squares = 0, scale;
     for (size_t k = 0; k < d; k++) {
-        if (!isfinite(x[k]))
-            return false;
+        if (!isfinite(x[k])) return false;
         squares += (double)x[k] * (double)x[k];
     }
     scale = squares > 0 ? CRU_ROW_SCALE / sqrt(squares) : 0;
-    for (size_t k = 0; k < d; k++)
-        row[k] = (int8_t)lrint((double)x[k] * scale);
+    for (size_t k = 0; k < d; k++) row[k] = (int8_t)lrint((double)x[k] * scale);
     memset(row + d, 0, d_row - d);
     return true;
 }
@@ -57,8 +54,7 @@ size_t cru_panel_bytes(size_t d) {
 
 static int32_t dot_plain(const int8_t *a, const int8_t *b, size_t d) {
     int32_t sum = 0;
-    for (size_t k = 0; k < d; k++)
-        sum += (int32_t)a[k] * b[k];
+    for (size_t k = 0; k < d; k++) sum += (int32_t)a[k] * b[k];
     return sum;
 }
 
@@ -81,8 +77,7 @@ static void raise_plain(const int8_t *rows, size_t d, const uint32_t *members, s
                         const int8_t *candidate, int32_t *cover) {
     for (size_t i = 0; i < n; i++) {
         int32_t dot = dot_plain(rows + (size_t)members[i] * d, candidate, d);
-        if (dot > cover[i])
-            cover[i] = dot;
+        if (dot > cover[i]) cover[i] = dot;
     }
 }
 
@@ -126,8 +121,10 @@ __attribute__((target("avx2"))) static void gains_avx2(const struct cru_panel *p
             size_t span = d - from < CHUNK ? d - from : CHUNK;
             for (size_t r = 0; r < 4; r++)
                 for (size_t k = 0; k < span; k += 16) {
-                    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(b.row[r] + from + k));
-                    _mm256_store_si256((__m256i *)(void *)(wide[r] + k), _mm256_cvtepi8_epi16(bytes));
+                    __m128i bytes =
+                        _mm_loadu_si128((const __m128i *)(const void *)(b.row[r] + from + k));
+                    _mm256_store_si256((__m256i *)(void *)(wide[r] + k),
+                                       _mm256_cvtepi8_epi16(bytes));
                 }
             for (size_t g = 0; g < groups; g++) {
                 const int16_t *c = packed + (g * d + from) * 8;
@@ -175,22 +172,21 @@ __attribute__((target("avx2"))) static void raise_avx2(const int8_t *rows, size_
         for (size_t k = 0; k < d; k += 16) {
             __m128i a = _mm_loadu_si128((const __m128i *)(const void *)(row + k));
             __m128i b = _mm_loadu_si128((const __m128i *)(const void *)(candidate + k));
-            sum = _mm256_add_epi32(sum,
-                                   _mm256_madd_epi16(_mm256_cvtepi8_epi16(a), _mm256_cvtepi8_epi16(b)));
+            sum = _mm256_add_epi32(
+                sum, _mm256_madd_epi16(_mm256_cvtepi8_epi16(a), _mm256_cvtepi8_epi16(b)));
         }
         half = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
         half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0x4E));
         half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0xB1));
         dot = _mm_cvtsi128_si32(half);
-        if (dot > cover[i])
-            cover[i] = dot;
+        if (dot > cover[i]) cover[i] = dot;
     }
 }
 
 /*
- * AVX-512 VNNI multiplies unsigned by signed bytes. The row is made unsigned by adding 128, and what
- * that adds to the dot, 128 * sum(candidate), is subtracted at the start (panel->shift). Candidates
- * in quads of bytes, 16 a register: packed[d/4][64][4].
+ * AVX-512 VNNI multiplies unsigned by signed bytes. The row is made unsigned by adding 128, and
+ * what that adds to the dot, 128 * sum(candidate), is subtracted at the start (panel->shift).
+ * Candidates in quads of bytes, 16 a register: packed[d/4][64][4].
  */
 #define VNNI __attribute__((target("avx512f,avx512bw,avx512vnni")))
 
@@ -202,8 +198,7 @@ gains_vnni_block(const struct cru_panel *panel, const struct block *b, const siz
 #pragma GCC unroll 8
     for (size_t r = 0; r < want; r++)
 #pragma GCC unroll 4
-        for (size_t g = 0; g < groups; g++)
-            sum[r][g] = _mm512_loadu_si512(panel->shift + g * 16);
+        for (size_t g = 0; g < groups; g++) sum[r][g] = _mm512_loadu_si512(panel->shift + g * 16);
     for (size_t from = 0; from < panel->d; from += CHUNK) {
         size_t span = panel->d - from < CHUNK ? panel->d - from : CHUNK;
         const int8_t *c = (const int8_t *)panel->packed + from * CRU_PANEL;
@@ -215,8 +210,7 @@ gains_vnni_block(const struct cru_panel *panel, const struct block *b, const siz
         for (size_t k = 0; k < span; k += 4, c += 4 * CRU_PANEL) {
             __m512i v[4];
 #pragma GCC unroll 4
-            for (size_t g = 0; g < groups; g++)
-                v[g] = _mm512_loadu_si512(c + g * 64);
+            for (size_t g = 0; g < groups; g++) v[g] = _mm512_loadu_si512(c + g * 64);
 #pragma GCC unroll 8
             for (size_t r = 0; r < want; r++) {
                 int32_t quad;
@@ -229,14 +223,16 @@ gains_vnni_block(const struct cru_panel *panel, const struct block *b, const siz
     }
 #pragma GCC unroll 4
     for (size_t g = 0; g < groups; g++) {
-        __m512i low = _mm512_loadu_si512(gains + g * 16), high = _mm512_loadu_si512(gains + g * 16 + 8);
+        __m512i low = _mm512_loadu_si512(gains + g * 16),
+                high = _mm512_loadu_si512(gains + g * 16 + 8);
 #pragma GCC unroll 8
         for (size_t r = 0; r < want; r++) {
             __m512i over = _mm512_sub_epi32(sum[r][g], _mm512_set1_epi32(b->cover[r]));
             over = _mm512_max_epi32(over, _mm512_setzero_si512());
             over = _mm512_mullo_epi32(over, _mm512_set1_epi32((int32_t)b->weight[r]));
             low = _mm512_add_epi64(low, _mm512_cvtepu32_epi64(_mm512_castsi512_si256(over)));
-            high = _mm512_add_epi64(high, _mm512_cvtepu32_epi64(_mm512_extracti64x4_epi64(over, 1)));
+            high =
+                _mm512_add_epi64(high, _mm512_cvtepu32_epi64(_mm512_extracti64x4_epi64(over, 1)));
         }
         _mm512_storeu_si512(gains + g * 16, low);
         _mm512_storeu_si512(gains + g * 16 + 8, high);
@@ -262,20 +258,17 @@ VNNI static void gains_vnni(const struct cru_panel *panel, const int8_t *rows,
 VNNI static void raise_vnni(const int8_t *rows, size_t d, const uint32_t *members, size_t n,
                             const int8_t *candidate, int32_t *cover) {
     int32_t total = 0;
-    for (size_t k = 0; k < d; k++)
-        total += candidate[k];
+    for (size_t k = 0; k < d; k++) total += candidate[k];
     for (size_t i = 0; i < n; i++) {
         const int8_t *row = rows + (size_t)members[i] * d;
         __m512i sum = _mm512_setzero_si512();
         int32_t dot;
         for (size_t k = 0; k < d; k += 64)
-            sum = _mm512_dpbusd_epi32(sum,
-                                      _mm512_xor_si512(_mm512_loadu_si512(row + k),
-                                                       _mm512_set1_epi8((char)-128)),
-                                      _mm512_loadu_si512(candidate + k));
+            sum = _mm512_dpbusd_epi32(
+                sum, _mm512_xor_si512(_mm512_loadu_si512(row + k), _mm512_set1_epi8((char)-128)),
+                _mm512_loadu_si512(candidate + k));
         dot = _mm512_reduce_add_epi32(sum) - 128 * total;
-        if (dot > cover[i])
-            cover[i] = dot;
+        if (dot > cover[i]) cover[i] = dot;
     }
 }
 
@@ -296,8 +289,7 @@ static void pack_vnni(struct cru_panel *panel, const int8_t *row, size_t c) {
         else
             memset(packed, 0, 4);
     }
-    for (size_t k = 0; row && k < panel->d; k++)
-        total += row[k];
+    for (size_t k = 0; row && k < panel->d; k++) total += row[k];
     panel->shift[c] = -128 * total;
 }
 

@@ -13,9 +13,9 @@
  *                 x   [ c0 c1 .. c63 ]  packed panel    =  64 dots, which go at once into
  *                                                          gain[c] += w_i * max(0, dot - cur_i)
  *
- * The rows are unit vectors scaled by CRU_ROW_SCALE, so a dot is 127*127 times a cosine. The range of
- * every intermediate follows from d <= CRU_ROW_MAX: rounding makes a row at most 127 + sqrt(d)/2 long,
- * so a dot is below 36,482 and weight * dot below 2^32.
+ * The rows are unit vectors scaled by CRU_ROW_SCALE, so a dot is 127*127 times a cosine. The range
+ * of every intermediate follows from d <= CRU_ROW_MAX: rounding makes a row at most 127 + sqrt(d)/2
+ * long, so a dot is below 36,482 and weight * dot below 2^32.
  */
 #ifndef CRU_SELECT_SIMILARITY_H
 #define CRU_SELECT_SIMILARITY_H
@@ -35,17 +35,19 @@ enum cru_simd { CRU_SIMD_AUTO, CRU_SIMD_PLAIN, CRU_SIMD_AVX2, CRU_SIMD_AVX512, C
 
 /* Whether this machine and this build can take the path. AUTO and PLAIN always. */
 bool cru_simd_supported(enum cru_simd path);
-/* The path that AUTO stands for here; any other supported path is itself, an unsupported one PLAIN. */
+/* The path that AUTO stands for here; any other supported path is itself, an unsupported one PLAIN.
+ */
 enum cru_simd cru_simd_resolve(enum cru_simd path);
 const char *cru_simd_name(enum cru_simd path);
 
-/* Makes an L2-normalised, rounded row of d_row numbers (zeros behind d) from d floats. The norm is a
- * sum of doubles in index order. A zero vector stays zero. False when a number is NaN or infinite. */
+/* Makes an L2-normalised, rounded row of d_row numbers (zeros behind d) from d floats. The norm is
+ * a sum of doubles in index order. A zero vector stays zero. False when a number is NaN or
+ * infinite. */
 bool cru_row_quantise(const float *x, size_t d, int8_t *row, size_t d_row);
 
 struct cru_panel {
-    enum cru_simd path; /* resolved */
-    size_t d, m;        /* numbers in a row; candidates, at most CRU_PANEL */
+    enum cru_simd path;       /* resolved */
+    size_t d, m;              /* numbers in a row; candidates, at most CRU_PANEL */
     int32_t shift[CRU_PANEL]; /* what the unsigned-times-signed path adds to each dot */
     void *packed;             /* cru_panel_bytes(d) bytes, 64-byte aligned, the caller's */
 };

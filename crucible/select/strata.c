@@ -27,12 +27,9 @@ enum cru_status cru_strata_cut(const uint64_t *length, size_t n, size_t bins, ui
     uint16_t renumbered[CRU_STRATA_MAX] = {0};
     uint64_t count[CRU_STRATA_MAX] = {0};
     memset(strata, 0, sizeof *strata);
-    if (n == 0)
-        return CRU_OK;
-    if (bins < 1)
-        bins = 1;
-    if (bins > CRU_STRATA_MAX)
-        bins = CRU_STRATA_MAX;
+    if (n == 0) return CRU_OK;
+    if (bins < 1) bins = 1;
+    if (bins > CRU_STRATA_MAX) bins = CRU_STRATA_MAX;
     if (!(sorted = malloc(n * sizeof *sorted)))
         return cru_fail_memory(err, "lengths for the strata");
     memcpy(sorted, length, n * sizeof *sorted);
@@ -50,10 +47,8 @@ enum cru_status cru_strata_cut(const uint64_t *length, size_t n, size_t bins, ui
         }
     for (size_t i = 0; i < n; i++) {
         uint16_t b = stratum[i] = renumbered[stratum[i]];
-        if (length[i] < strata->low[b])
-            strata->low[b] = length[i];
-        if (length[i] > strata->high[b])
-            strata->high[b] = length[i];
+        if (length[i] < strata->low[b]) strata->low[b] = length[i];
+        if (length[i] > strata->high[b]) strata->high[b] = length[i];
     }
     return CRU_OK;
 }
@@ -63,8 +58,7 @@ static uint64_t share_out(const uint64_t *share, const bool *open, const uint64_
                           uint64_t budget, uint64_t *given) {
     unsigned __int128 rest[CRU_STRATA_MAX];
     uint64_t total = 0, left = budget;
-    for (size_t b = 0; b < m; b++)
-        total += open[b] ? share[b] : 0;
+    for (size_t b = 0; b < m; b++) total += open[b] ? share[b] : 0;
     for (size_t b = 0; b < m; b++) {
         unsigned __int128 exact = (unsigned __int128)budget * share[b];
         given[b] = open[b] ? (uint64_t)(exact / total) : 0;
@@ -74,10 +68,8 @@ static uint64_t share_out(const uint64_t *share, const bool *open, const uint64_
     while (left > 0) { /* fewer than m are left */
         size_t best = m;
         for (size_t b = 0; b < m; b++)
-            if (rest[b] > 0 && (best == m || rest[b] > rest[best]))
-                best = b;
-        if (best == m)
-            break;
+            if (rest[b] > 0 && (best == m || rest[b] > rest[best])) best = b;
+        if (best == m) break;
         given[best]++;
         rest[best] = 0;
         left--;
@@ -95,10 +87,8 @@ void cru_strata_quotas(const uint64_t *size, size_t m, uint64_t budget, double r
                        uint64_t *quota) {
     uint64_t share[CRU_STRATA_MAX], room[CRU_STRATA_MAX], given[CRU_STRATA_MAX], total = 0;
     bool open[CRU_STRATA_MAX];
-    for (size_t b = 0; b < m; b++)
-        total += size[b];
-    if (budget > total)
-        budget = total;
+    for (size_t b = 0; b < m; b++) total += size[b];
+    if (budget > total) budget = total;
     for (size_t b = 0; b < m; b++) {
         quota[b] = 0;
         room[b] = size[b];
@@ -109,8 +99,9 @@ void cru_strata_quotas(const uint64_t *size, size_t m, uint64_t budget, double r
         else if (rho >= 1)
             share[b] = 1;
         else
-            share[b] = 1 + (uint64_t)llround(
-                               pow((double)size[b] / (double)(total ? total : 1), 1 - rho) * 0x1p32);
+            share[b] =
+                1 + (uint64_t)llround(pow((double)size[b] / (double)(total ? total : 1), 1 - rho) *
+                                      0x1p32);
     }
     while (budget > 0) {
         budget = share_out(share, open, room, m, budget, given);

@@ -14,8 +14,8 @@
 enum { CRU_STRATA_MAX = 256 };
 
 struct cru_strata {
-    size_t n;                                   /* strata, none of them empty */
-    uint64_t documents[CRU_STRATA_MAX];         /* in each */
+    size_t n;                                           /* strata, none of them empty */
+    uint64_t documents[CRU_STRATA_MAX];                 /* in each */
     uint64_t low[CRU_STRATA_MAX], high[CRU_STRATA_MAX]; /* shortest and longest length in it */
 };
 

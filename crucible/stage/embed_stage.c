@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * embed: the vectors that select uses, as a NumPy file: float32, one row a document, in order. A sink:
- * run() computes a batch's rows into its arena, commit() appends them, close() patches the number of
- * rows into the header and gives the file its name.
+ * embed: the vectors that select uses, as a NumPy file: float32, one row a document, in order. A
+ * sink: run() computes a batch's rows into its arena, commit() appends them, close() patches the
+ * number of rows into the header and gives the file its name.
  */
 #include <math.h>
 
@@ -22,10 +22,19 @@ struct embed_stage {
 };
 
 static const struct cru_option options[] = {
-    {.type = CRU_OPTION_STRING, .name = "views", .offset = offsetof(struct embed_stage, views),
-     .argument = "A,B", .fallback = CRU_EMBED_VIEWS, .help = "views to join: hash, structure"},
-    {.type = CRU_OPTION_INT, .name = "dim", .offset = offsetof(struct embed_stage, dim), .argument = "D",
-     .fallback = CRU_EMBED_DIM, .min = 64, .max = CRU_EMBED_DIM_MOST,
+    {.type = CRU_OPTION_STRING,
+     .name = "views",
+     .offset = offsetof(struct embed_stage, views),
+     .argument = "A,B",
+     .fallback = CRU_EMBED_VIEWS,
+     .help = "views to join: hash, structure"},
+    {.type = CRU_OPTION_INT,
+     .name = "dim",
+     .offset = offsetof(struct embed_stage, dim),
+     .argument = "D",
+     .fallback = CRU_EMBED_DIM,
+     .min = 64,
+     .max = CRU_EMBED_DIM_MOST,
      .help = "numbers in a vector, all views together, a multiple of 64"},
     {.type = CRU_OPTION_END},
 };
@@ -40,8 +49,7 @@ static enum cru_status write_header(struct embed_stage *e, struct cru_error *err
 static enum cru_status embed_open(struct cru_stage *stage, struct cru_error *err) {
     struct embed_stage *e = (struct embed_stage *)stage;
     enum cru_status status = cru_embed_spec_parse(e->views, e->dim, &e->spec, err);
-    if (status)
-        return status;
+    if (status) return status;
     if (strcmp(stage->common->output, "-") == 0)
         return cru_fail(err, CRU_USAGE, "output: '-': vectors need a file: -o FILE.npy");
     status = cru_output_open(stage->common->output, &e->output, err);
@@ -67,23 +75,19 @@ static enum cru_status embed_run(struct cru_stage *stage, struct cru_batch *batc
 static void store_float(float x, unsigned char *p) {
     uint32_t bits;
     memcpy(&bits, &x, sizeof bits);
-    for (int i = 0; i < 4; i++)
-        p[i] = (unsigned char)(bits >> 8 * i);
+    for (int i = 0; i < 4; i++) p[i] = (unsigned char)(bits >> 8 * i);
 }
 
 static enum cru_status embed_commit(struct cru_stage *stage, struct cru_batch *batch,
                                     struct cru_error *err) {
     struct embed_stage *e = (struct embed_stage *)stage;
     unsigned char *bytes = cru_arena_alloc(&batch->arena, e->spec.dim * 4);
-    if (!bytes)
-        return cru_fail_memory(err, "a document's row");
+    if (!bytes) return cru_fail_memory(err, "a document's row");
     for (size_t i = 0; i < batch->n; i++) {
         const float *x = batch->docs[i].scratch;
         enum cru_status status;
-        for (size_t k = 0; k < e->spec.dim; k++)
-            store_float(x[k], bytes + 4 * k);
-        if ((status = cru_output_write(e->output, bytes, e->spec.dim * 4, err)))
-            return status;
+        for (size_t k = 0; k < e->spec.dim; k++) store_float(x[k], bytes + 4 * k);
+        if ((status = cru_output_write(e->output, bytes, e->spec.dim * 4, err))) return status;
         e->rows++;
     }
     return CRU_OK;
@@ -93,8 +97,7 @@ static enum cru_status embed_close(struct cru_stage *stage, struct cru_error *er
     struct embed_stage *e = (struct embed_stage *)stage;
     enum cru_status status = e->rows ? write_header(e, err) : CRU_OK;
     struct cru_output *output = e->output;
-    if (status)
-        return status;
+    if (status) return status;
     e->output = NULL;
     return cru_output_commit(output, err);
 }

@@ -7,71 +7,22 @@
  *   finish  columns -> percentiles -> ranks -> weights            (crucible/select/rups.h)
  *                   -> strata, quotas -> picks                    (strata.h, eesd.h)
  *   replay  crucible.rups, crucible.select; what was not picked is dropped, or marked
- *
- * Everything that grows with the documents is a column: one spill array with one element each.
  */
 #include <math.h>
 
 #include "crucible/base/base.h"
-#include "crucible/base/spill.h"
-#include "crucible/select/eesd.h"
-#include "crucible/select/embed.h"
 #include "crucible/select/npy.h"
-#include "crucible/select/rups.h"
-#include "crucible/select/strata.h"
-#include "crucible/stage/stage.h"
-#include "crucible/stage/token_count.h"
-
-enum { FACTORS = 3, VALUES = CRU_RUPS_AXES * FACTORS };
+#include "crucible/stage/select_state.h"
 
 /* The composite axis: the mean percentile of how often a text turns, how much it explores and how
  * rich its words are. A share is `path` over `per`. */
-static const struct factor {
-    const char *path, *per;
-} complexity[FACTORS] = {
+static const struct factor complexity[FACTORS] = {
     {"crucible.ddm.segments", NULL},
     {"crucible.ddm.explorations", "crucible.ddm.thinking_words"},
     {"crucible.quality.lexical_diversity", NULL},
 };
 
 #define DEFAULT_AXES "crucible.ddm.signal_score,complexity"
-
-enum weights { WEIGHTS_RUPS, WEIGHTS_NONE, WEIGHTS_FIELD };
-
-struct axis {
-    const char *name;
-    struct factor factor[FACTORS];
-    size_t first, n; /* of values[] */
-    uint64_t missing; /* documents without any of its numbers */
-};
-
-struct select_stage {
-    struct cru_stage base;
-    /* options */
-    int64_t budget, budget_tokens, strata, dim;
-    const char *embeddings, *axes, *weights, *method, *device, *views, *vocab;
-    double quota, lambda;
-    bool mark;
-    /* open */
-    struct cru_embed_spec spec;
-    struct cru_token_counter *counter;
-    enum weights weights_kind;
-    struct axis axis[CRU_RUPS_AXES];
-    size_t n_axes, n_values;
-    bool fused; /* some axis has numbers: crucible.rups is written */
-    /* commit: columns */
-    struct cru_budget memory;
-    struct cru_spill_array rows, bytes, tokens, field, values[VALUES];
-    size_t n, d;
-    uint64_t without_tokens;
-    /* finish: columns */
-    struct cru_spill_array stratum, q[CRU_RUPS_AXES], rank, fixed, bonus, order, gain;
-    uint32_t fronts;
-    double unit; /* gains are integers times this, for weights of mean 1 */
-    struct cru_strata table;
-    uint64_t size[CRU_STRATA_MAX], quotas[CRU_STRATA_MAX];
-    struct cru_eesd_result result[CRU_STRATA_MAX];
-};
 
 /* What run() leaves for commit(). */
 struct found {
@@ -82,44 +33,107 @@ struct found {
 
 #define NO_TOKENS UINT64_MAX
 
-#define AT(field) offsetof(struct select_stage, field)
+#define AT(field) offsetof(struct cru_select, field)
 
 static const struct cru_option options[] = {
-    {.type = CRU_OPTION_INT, .name = "budget", .offset = AT(budget), .argument = "K", .min = 0, .max = 4e9,
+    {.type = CRU_OPTION_INT,
+     .name = "budget",
+     .offset = AT(budget),
+     .argument = "K",
+     .min = 0,
+     .max = 4e9,
      .help = "keep this many documents"},
-    {.type = CRU_OPTION_INT, .name = "budget-tokens", .offset = AT(budget_tokens), .argument = "N", .min = 0,
-     .max = 9e15, .help = "keep documents of at most this many tokens together"},
-    {.type = CRU_OPTION_STRING, .name = "embeddings", .offset = AT(embeddings), .argument = "FILE.npy",
+    {.type = CRU_OPTION_INT,
+     .name = "budget-tokens",
+     .offset = AT(budget_tokens),
+     .argument = "N",
+     .min = 0,
+     .max = 9e15,
+     .help = "keep documents of at most this many tokens together"},
+    {.type = CRU_OPTION_STRING,
+     .name = "embeddings",
+     .offset = AT(embeddings),
+     .argument = "FILE.npy",
      .help = "take vectors from a float16, float32 or float64 matrix, rows in document order"},
-    {.type = CRU_OPTION_STRING, .name = "views", .offset = AT(views), .argument = "A,B",
-     .fallback = CRU_EMBED_VIEWS, .help = "views of the built-in vectors: hash, structure"},
-    {.type = CRU_OPTION_INT, .name = "dim", .offset = AT(dim), .argument = "D", .fallback = CRU_EMBED_DIM,
-     .min = 64, .max = CRU_EMBED_DIM_MOST, .help = "numbers in a built-in vector, a multiple of 64"},
-    {.type = CRU_OPTION_STRING, .name = "axes", .offset = AT(axes), .argument = "A,B[,C]",
+    {.type = CRU_OPTION_STRING,
+     .name = "views",
+     .offset = AT(views),
+     .argument = "A,B",
+     .fallback = CRU_EMBED_VIEWS,
+     .help = "views of the built-in vectors: hash, structure"},
+    {.type = CRU_OPTION_INT,
+     .name = "dim",
+     .offset = AT(dim),
+     .argument = "D",
+     .fallback = CRU_EMBED_DIM,
+     .min = 64,
+     .max = CRU_EMBED_DIM_MOST,
+     .help = "numbers in a built-in vector, a multiple of 64"},
+    {.type = CRU_OPTION_STRING,
+     .name = "axes",
+     .offset = AT(axes),
+     .argument = "A,B[,C]",
      .fallback = DEFAULT_AXES,
-     .help = "scores to fuse, one to three: paths of numbers, or complexity, a composite of what score writes"},
-    {.type = CRU_OPTION_STRING, .name = "weights", .offset = AT(weights), .argument = "rups|none|FIELD",
-     .fallback = "rups", .help = "how much each document wants to be stood for: the fused score, equally, or a field"},
-    {.type = CRU_OPTION_INT, .name = "strata", .offset = AT(strata), .argument = "Q", .fallback = "8", .min = 1,
-     .max = CRU_STRATA_MAX, .help = "quantile bins of length to select within"},
-    {.type = CRU_OPTION_REAL, .name = "quota", .offset = AT(quota), .argument = "RHO", .fallback = "0", .min = 0,
-     .max = 1, .help = "share of a stratum: 0 in proportion to its size, 1 the same for all"},
-    {.type = CRU_OPTION_REAL, .name = "lambda", .offset = AT(lambda), .argument = "X", .fallback = "0.1",
-     .min = 0, .max = 10, .help = "how much a document's own weight counts beside what it stands for"},
-    {.type = CRU_OPTION_CHOICE, .name = "method", .offset = AT(method), .argument = "lazy", .fallback = "lazy",
+     .help = "scores to fuse, one to three: paths of numbers, or complexity, a composite of what "
+             "score writes"},
+    {.type = CRU_OPTION_STRING,
+     .name = "weights",
+     .offset = AT(weights),
+     .argument = "rups|none|FIELD",
+     .fallback = "rups",
+     .help = "how much each document wants to be stood for: the fused score, equally, or a field"},
+    {.type = CRU_OPTION_INT,
+     .name = "strata",
+     .offset = AT(strata),
+     .argument = "Q",
+     .fallback = "8",
+     .min = 1,
+     .max = CRU_STRATA_MAX,
+     .help = "quantile bins of length to select within"},
+    {.type = CRU_OPTION_REAL,
+     .name = "quota",
+     .offset = AT(quota),
+     .argument = "RHO",
+     .fallback = "0",
+     .min = 0,
+     .max = 1,
+     .help = "share of a stratum: 0 in proportion to its size, 1 the same for all"},
+    {.type = CRU_OPTION_REAL,
+     .name = "lambda",
+     .offset = AT(lambda),
+     .argument = "X",
+     .fallback = "0.1",
+     .min = 0,
+     .max = 10,
+     .help = "how much a document's own weight counts beside what it stands for"},
+    {.type = CRU_OPTION_CHOICE,
+     .name = "method",
+     .offset = AT(method),
+     .argument = "lazy",
+     .fallback = "lazy",
      .help = "how to maximise: exact lazy greedy"},
-    {.type = CRU_OPTION_CHOICE, .name = "device", .offset = AT(device), .argument = "auto|cpu",
-     .fallback = "auto", .help = "where to compute"},
-    {.type = CRU_OPTION_STRING, .name = "vocab", .offset = AT(vocab), .argument = "NAME|PATH", .fallback = "qwen3",
+    {.type = CRU_OPTION_CHOICE,
+     .name = "device",
+     .offset = AT(device),
+     .argument = "auto|cpu",
+     .fallback = "auto",
+     .help = "where to compute"},
+    {.type = CRU_OPTION_STRING,
+     .name = "vocab",
+     .offset = AT(vocab),
+     .argument = "NAME|PATH",
+     .fallback = "qwen3",
      .help = "vocabulary that --budget-tokens counts in, for documents without crucible.tokens"},
-    {.type = CRU_OPTION_FLAG, .name = "mark", .offset = AT(mark),
+    {.type = CRU_OPTION_FLAG,
+     .name = "mark",
+     .offset = AT(mark),
      .help = "keep all documents and only mark the choice"},
     {.type = CRU_OPTION_END},
 };
 
 /* ---- open ---- */
 
-static enum cru_status parse_axes(struct select_stage *s, struct cru_error *err) {
+static enum cru_status parse_axes(struct cru_select *s, struct cru_error *err) {
     struct cru_span rest = cru_span_of(s->axes), name;
     while (cru_span_split(&rest, ',', &name)) {
         struct axis *axis = &s->axis[s->n_axes];
@@ -128,8 +142,7 @@ static enum cru_status parse_axes(struct select_stage *s, struct cru_error *err)
         if (s->n_axes == CRU_RUPS_AXES || name.n == 0)
             return cru_fail(err, CRU_USAGE, "axes: '%s': one to three names are needed", s->axes);
         copy = cru_arena_copy(&s->base.store.arena, name);
-        if (!copy.p)
-            return cru_fail_memory(err, "axes");
+        if (!copy.p) return cru_fail_memory(err, "axes");
         axis->name = copy.p;
         axis->first = s->n_values;
         axis->n = 1;
@@ -147,7 +160,7 @@ static enum cru_status parse_axes(struct select_stage *s, struct cru_error *err)
 }
 
 /* Every column and the bytes of an element; a column that is not used stays empty. */
-static void init_columns(struct select_stage *s) {
+static void init_columns(struct cru_select *s) {
     struct cru_budget *m = &s->memory;
     m->limit = s->base.common->memory;
     m->tmpdir = s->base.common->tmpdir;
@@ -155,11 +168,9 @@ static void init_columns(struct select_stage *s) {
     cru_spill_init(&s->bytes, sizeof(uint64_t), m);
     cru_spill_init(&s->tokens, sizeof(uint64_t), m);
     cru_spill_init(&s->field, sizeof(double), m);
-    for (size_t v = 0; v < VALUES; v++)
-        cru_spill_init(&s->values[v], sizeof(double), m);
+    for (size_t v = 0; v < VALUES; v++) cru_spill_init(&s->values[v], sizeof(double), m);
     cru_spill_init(&s->stratum, sizeof(uint16_t), m);
-    for (size_t k = 0; k < CRU_RUPS_AXES; k++)
-        cru_spill_init(&s->q[k], sizeof(uint32_t), m);
+    for (size_t k = 0; k < CRU_RUPS_AXES; k++) cru_spill_init(&s->q[k], sizeof(uint32_t), m);
     cru_spill_init(&s->rank, sizeof(uint32_t), m);
     cru_spill_init(&s->fixed, sizeof(uint16_t), m);
     cru_spill_init(&s->bonus, sizeof(int64_t), m);
@@ -168,27 +179,28 @@ static void init_columns(struct select_stage *s) {
 }
 
 static enum cru_status select_open(struct cru_stage *stage, struct cru_error *err) {
-    struct select_stage *s = (struct select_stage *)stage;
+    struct cru_select *s = (struct cru_select *)stage;
     enum cru_status status;
     init_columns(s);
     if ((s->budget > 0) == (s->budget_tokens > 0))
-        return cru_fail(err, CRU_USAGE, "budget: '%s': exactly one of --budget K and --budget-tokens N "
-                        "is needed, and above 0", s->budget > 0 ? "both" : "none");
+        return cru_fail(err, CRU_USAGE,
+                        "budget: '%s': exactly one of --budget K and --budget-tokens N "
+                        "is needed, and above 0",
+                        s->budget > 0 ? "both" : "none");
     if (!s->embeddings) {
-        if ((status = cru_embed_spec_parse(s->views, s->dim, &s->spec, err)))
-            return status;
+        if ((status = cru_embed_spec_parse(s->views, s->dim, &s->spec, err))) return status;
         s->d = s->spec.dim;
         s->rows.element = s->d;
     }
-    if ((status = parse_axes(s, err)))
-        return status;
+    if ((status = parse_axes(s, err))) return status;
     s->weights_kind = WEIGHTS_FIELD;
     if (cru_span_is(cru_span_of(s->weights), "rups"))
         s->weights_kind = WEIGHTS_RUPS;
     else if (cru_span_is(cru_span_of(s->weights), "none"))
         s->weights_kind = WEIGHTS_NONE;
-    if (s->budget_tokens > 0)
-        return cru_token_counter_open(s->vocab, &s->counter, err);
+    /* Where all documents carry crucible.tokens no vocabulary is needed, so a missing one can wait.
+     */
+    if (s->budget_tokens > 0) (void)cru_token_counter_open(s->vocab, &s->counter, &s->no_counter);
     return CRU_OK;
 }
 
@@ -197,50 +209,45 @@ static enum cru_status select_open(struct cru_stage *stage, struct cru_error *er
 static double factor_value(struct cru_json_parser *parser, const struct cru_doc *doc,
                            const struct factor *f) {
     double value, per;
-    if (!cru_doc_number(parser, doc, f->path, &value))
-        return (double)NAN;
-    if (!f->per)
-        return value;
-    if (!cru_doc_number(parser, doc, f->per, &per))
-        return (double)NAN;
+    if (!cru_doc_number(parser, doc, f->path, &value)) return (double)NAN;
+    if (!f->per) return value;
+    if (!cru_doc_number(parser, doc, f->per, &per)) return (double)NAN;
     return per > 0 ? value / per : 0;
 }
 
-static enum cru_status find(struct select_stage *s, struct cru_batch *batch, struct cru_doc *doc,
+static enum cru_status find(struct cru_select *s, struct cru_batch *batch, struct cru_doc *doc,
                             struct cru_json_parser *parser, struct cru_embedder *embedder, float *x,
                             struct cru_error *err) {
     size_t d = s->embeddings ? 0 : s->d;
     struct found *found = cru_arena_alloc(&batch->arena, sizeof *found + d);
     enum cru_status status = CRU_OK;
     double tokens;
-    if (!found)
-        return cru_fail_memory(err, "a document's row");
+    if (!found) return cru_fail_memory(err, "a document's row");
     doc->scratch = found;
     found->bytes = doc->text.n;
     found->tokens = NO_TOKENS;
-    if (s->counter)
-        status = cru_doc_tokens(s->counter, batch, doc, &found->tokens, err);
-    else if (cru_doc_number(parser, doc, "crucible.tokens", &tokens) && tokens >= 0 && tokens < 0x1p53)
+    if (cru_doc_number(parser, doc, "crucible.tokens", &tokens) && tokens >= 0 && tokens < 0x1p53)
         found->tokens = (uint64_t)tokens;
-    if (status)
-        return status;
+    else if (s->counter)
+        status = cru_doc_tokens(s->counter, batch, doc, &found->tokens, err);
+    else if (s->budget_tokens > 0)
+        status = cru_fail(err, CRU_FATAL, "%s", s->no_counter.message);
+    if (status) return status;
     found->field = (double)NAN;
     if (s->weights_kind == WEIGHTS_FIELD && !cru_doc_number(parser, doc, s->weights, &found->field))
         found->field = (double)NAN;
     for (size_t k = 0; k < s->n_axes; k++)
         for (size_t f = 0; f < s->axis[k].n; f++)
             found->values[s->axis[k].first + f] = factor_value(parser, doc, &s->axis[k].factor[f]);
-    if (s->embeddings)
-        return CRU_OK;
-    if ((status = cru_embed_document(embedder, doc, x, err)))
-        return status;
+    if (s->embeddings) return CRU_OK;
+    if ((status = cru_embed_document(embedder, doc, x, err))) return status;
     (void)cru_row_quantise(x, d, found->row, d);
     return CRU_OK;
 }
 
 static enum cru_status select_run(struct cru_stage *stage, struct cru_batch *batch,
                                   struct cru_error *err) {
-    struct select_stage *s = (struct select_stage *)stage;
+    struct cru_select *s = (struct cru_select *)stage;
     struct cru_json_parser *parser = cru_json_parser_new();
     struct cru_embedder *embedder = s->embeddings ? NULL : cru_embedder_new(&s->spec);
     float *x = s->embeddings ? NULL : malloc(s->d * sizeof *x);
@@ -255,14 +262,11 @@ static enum cru_status select_run(struct cru_stage *stage, struct cru_batch *bat
     return status;
 }
 
-static enum cru_status columns_grow(struct select_stage *s, size_t n, struct cru_error *err) {
+static enum cru_status columns_grow(struct cru_select *s, size_t n, struct cru_error *err) {
     enum cru_status status = cru_spill_resize(&s->bytes, n, err);
-    if (!status)
-        status = cru_spill_resize(&s->tokens, n, err);
-    if (!status && !s->embeddings)
-        status = cru_spill_resize(&s->rows, n, err);
-    if (!status && s->weights_kind == WEIGHTS_FIELD)
-        status = cru_spill_resize(&s->field, n, err);
+    if (!status) status = cru_spill_resize(&s->tokens, n, err);
+    if (!status && !s->embeddings) status = cru_spill_resize(&s->rows, n, err);
+    if (!status && s->weights_kind == WEIGHTS_FIELD) status = cru_spill_resize(&s->field, n, err);
     for (size_t v = 0; !status && v < s->n_values; v++)
         status = cru_spill_resize(&s->values[v], n, err);
     return status;
@@ -270,21 +274,19 @@ static enum cru_status columns_grow(struct select_stage *s, size_t n, struct cru
 
 static enum cru_status select_commit(struct cru_stage *stage, struct cru_batch *batch,
                                      struct cru_error *err) {
-    struct select_stage *s = (struct select_stage *)stage;
+    struct cru_select *s = (struct cru_select *)stage;
     enum cru_status status;
     if (s->n + batch->n >= UINT32_MAX)
-        return cru_fail(err, CRU_FATAL, "too many documents: more than 4294967294 for one selection");
-    if ((status = columns_grow(s, s->n + batch->n, err)))
-        return status;
+        return cru_fail(err, CRU_FATAL,
+                        "too many documents: more than 4294967294 for one selection");
+    if ((status = columns_grow(s, s->n + batch->n, err))) return status;
     for (size_t b = 0; b < batch->n; b++, s->n++) {
         const struct found *found = batch->docs[b].scratch;
         ((uint64_t *)s->bytes.p)[s->n] = found->bytes;
         ((uint64_t *)s->tokens.p)[s->n] = found->tokens;
         s->without_tokens += found->tokens == NO_TOKENS;
-        if (!s->embeddings)
-            memcpy((char *)s->rows.p + s->n * s->d, found->row, s->d);
-        if (s->weights_kind == WEIGHTS_FIELD)
-            ((double *)s->field.p)[s->n] = found->field;
+        if (!s->embeddings) memcpy((char *)s->rows.p + s->n * s->d, found->row, s->d);
+        if (s->weights_kind == WEIGHTS_FIELD) ((double *)s->field.p)[s->n] = found->field;
         for (size_t v = 0; v < s->n_values; v++)
             ((double *)s->values[v].p)[s->n] = found->values[v];
         for (size_t k = 0; k < s->n_axes; k++) {
@@ -299,31 +301,30 @@ static enum cru_status select_commit(struct cru_stage *stage, struct cru_batch *
 
 /* ---- finish ---- */
 
-static enum cru_status load_embeddings(struct select_stage *s, struct cru_error *err) {
+static enum cru_status load_embeddings(struct cru_select *s, struct cru_error *err) {
     struct cru_npy_reader *reader;
     enum cru_status status = cru_npy_open(s->embeddings, &reader, err);
     const struct cru_npy *shape;
     float *x = NULL;
-    if (status)
-        return status;
+    if (status) return status;
     shape = cru_npy_shape(reader);
     s->d = (shape->columns + CRU_ROW_STEP - 1) / CRU_ROW_STEP * CRU_ROW_STEP;
     s->rows.element = s->d;
     if (shape->columns > CRU_ROW_MAX)
-        status = cru_fail(err, CRU_FATAL, "embeddings: '%s': %llu numbers a row, more than %d", s->embeddings,
-                          (unsigned long long)shape->columns, CRU_ROW_MAX);
+        status = cru_fail(err, CRU_FATAL, "embeddings: '%s': %llu numbers a row, more than %d",
+                          s->embeddings, (unsigned long long)shape->columns, CRU_ROW_MAX);
     else if (shape->rows != s->n)
-        status = cru_fail(err, CRU_FATAL, "embeddings: '%s': %llu rows for %zu documents", s->embeddings,
-                          (unsigned long long)shape->rows, s->n);
+        status = cru_fail(err, CRU_FATAL, "embeddings: '%s': %llu rows for %zu documents",
+                          s->embeddings, (unsigned long long)shape->rows, s->n);
     else if (!(x = malloc(shape->columns * sizeof *x)))
         status = cru_fail_memory(err, "a row of embeddings");
     else
         status = cru_spill_resize(&s->rows, s->n, err);
     for (size_t i = 0; !status && i < s->n; i++) {
-        if ((status = cru_npy_next(reader, x, err)))
-            break;
+        if ((status = cru_npy_next(reader, x, err))) break;
         if (!cru_row_quantise(x, shape->columns, (int8_t *)s->rows.p + i * s->d, s->d))
-            status = cru_fail(err, CRU_FATAL, "embeddings: '%s': row %zu has a number that is not finite",
+            status = cru_fail(err, CRU_FATAL,
+                              "embeddings: '%s': row %zu has a number that is not finite",
                               s->embeddings, i);
     }
     free(x);
@@ -331,30 +332,32 @@ static enum cru_status load_embeddings(struct select_stage *s, struct cru_error 
     return status;
 }
 
-static enum cru_status cut_strata(struct select_stage *s, struct cru_error *err) {
+static enum cru_status cut_strata(struct cru_select *s, struct cru_error *err) {
     const struct cru_spill_array *length = s->without_tokens ? &s->bytes : &s->tokens;
     enum cru_status status = cru_spill_resize(&s->stratum, s->n, err);
-    return status ? status : cru_strata_cut(length->p, s->n, (size_t)s->strata, s->stratum.p, &s->table, err);
+    return status
+               ? status
+               : cru_strata_cut(length->p, s->n, (size_t)s->strata, s->stratum.p, &s->table, err);
 }
 
 /* An axis' percentiles; those of a composite are the mean of its factors', ranked no further. */
-static enum cru_status axis_percentiles(struct select_stage *s, size_t k, struct cru_error *err) {
+static enum cru_status axis_percentiles(struct cru_select *s, size_t k, struct cru_error *err) {
     const struct axis *axis = &s->axis[k];
     struct cru_spill_array one;
     uint32_t *q;
     enum cru_status status = cru_spill_resize(&s->q[k], s->n, err);
-    if (status)
-        return status;
+    if (status) return status;
     q = s->q[k].p;
     if (axis->n == 1)
-        return cru_rups_percentiles(s->values[axis->first].p, s->stratum.p, s->n, s->table.n, q, err);
+        return cru_rups_percentiles(s->values[axis->first].p, s->stratum.p, s->n, s->table.n, q,
+                                    err);
     cru_spill_init(&one, sizeof *q, &s->memory);
     status = cru_spill_resize(&one, s->n, err);
     for (size_t f = 0; !status && f < axis->n; f++) {
         const uint32_t *p = one.p;
-        status = cru_rups_percentiles(s->values[axis->first + f].p, s->stratum.p, s->n, s->table.n, one.p, err);
-        for (size_t i = 0; !status && i < s->n; i++)
-            q[i] += p[i];
+        status = cru_rups_percentiles(s->values[axis->first + f].p, s->stratum.p, s->n, s->table.n,
+                                      one.p, err);
+        for (size_t i = 0; !status && i < s->n; i++) q[i] += p[i];
     }
     for (size_t i = 0; !status && i < s->n; i++)
         q[i] = (q[i] + (uint32_t)axis->n / 2) / (uint32_t)axis->n;
@@ -362,14 +365,13 @@ static enum cru_status axis_percentiles(struct select_stage *s, size_t k, struct
     return status;
 }
 
-static double score_of(const struct select_stage *s, size_t i) {
+static double score_of(const struct cru_select *s, size_t i) {
     uint32_t q[CRU_RUPS_AXES];
-    for (size_t k = 0; k < s->n_axes; k++)
-        q[k] = ((const uint32_t *)s->q[k].p)[i];
+    for (size_t k = 0; k < s->n_axes; k++) q[k] = ((const uint32_t *)s->q[k].p)[i];
     return cru_rups_score(q, s->n_axes, ((const uint32_t *)s->rank.p)[i], s->fronts);
 }
 
-static enum cru_status fuse(struct select_stage *s, struct cru_error *err) {
+static enum cru_status fuse(struct cru_select *s, struct cru_error *err) {
     const uint32_t *q[CRU_RUPS_AXES];
     enum cru_status status = CRU_OK;
     bool asked = strcmp(s->axes, DEFAULT_AXES) != 0;
@@ -377,32 +379,29 @@ static enum cru_status fuse(struct select_stage *s, struct cru_error *err) {
         if (s->axis[k].missing < s->n)
             s->fused = true;
         else if (asked && s->weights_kind == WEIGHTS_RUPS)
-            return cru_fail(err, CRU_FATAL, "axis: '%s': no document has this number", s->axis[k].name);
+            return cru_fail(err, CRU_FATAL, "axis: '%s': no document has this number",
+                            s->axis[k].name);
     }
-    if (!s->fused)
-        return CRU_OK;
+    if (!s->fused) return CRU_OK;
     for (size_t k = 0; !status && k < s->n_axes; k++) {
         status = axis_percentiles(s, k, err);
         q[k] = s->q[k].p;
     }
-    if (!status)
-        status = cru_spill_resize(&s->rank, s->n, err);
+    if (!status) status = cru_spill_resize(&s->rank, s->n, err);
     return status ? status : cru_rups_ranks(q, s->n_axes, s->n, s->rank.p, &s->fronts, err);
 }
 
-static enum cru_status fix_weights(struct select_stage *s, struct cru_error *err) {
+static enum cru_status fix_weights(struct cru_select *s, struct cru_error *err) {
     const double *field = s->field.p;
     uint16_t *fixed;
     uint64_t total = 0;
     double most = 0;
     enum cru_status status = cru_spill_resize(&s->fixed, s->n, err);
-    if (status)
-        return status;
+    if (status) return status;
     fixed = s->fixed.p;
     if (s->weights_kind == WEIGHTS_FIELD)
         for (size_t i = 0; i < s->n; i++)
-            if (isfinite(field[i]) && field[i] > most)
-                most = field[i];
+            if (isfinite(field[i]) && field[i] > most) most = field[i];
     for (size_t i = 0; i < s->n; i++) {
         double w = 1;
         if (s->weights_kind == WEIGHTS_FIELD)
@@ -413,46 +412,45 @@ static enum cru_status fix_weights(struct select_stage *s, struct cru_error *err
         total += fixed[i];
     }
     if (total == 0)
-        return cru_fail(err, CRU_FATAL, "weights: '%s': no document has a positive number", s->weights);
+        return cru_fail(err, CRU_FATAL, "weights: '%s': no document has a positive number",
+                        s->weights);
     s->unit = (double)s->n / ((double)total * CRU_EESD_UNIT);
     return CRU_OK;
 }
 
-/* lambda * R_j * n_b / k_b, in units of the objective; with tokens, of a document's share of them. */
-static enum cru_status add_bonus(struct select_stage *s, struct cru_error *err) {
+/* lambda * R_j * n_b / k_b, in units of the objective; with tokens, of a document's share of them.
+ */
+static enum cru_status add_bonus(struct cru_select *s, struct cru_error *err) {
     const uint16_t *fixed = s->fixed.p, *stratum = s->stratum.p;
     const uint64_t *cost = s->tokens.p;
     int64_t *bonus;
     enum cru_status status;
-    if (s->lambda <= 0)
-        return CRU_OK;
-    if ((status = cru_spill_resize(&s->bonus, s->n, err)))
-        return status;
+    if (s->lambda <= 0) return CRU_OK;
+    if ((status = cru_spill_resize(&s->bonus, s->n, err))) return status;
     bonus = s->bonus.p;
     for (size_t i = 0; i < s->n; i++) {
         size_t b = stratum[i];
         double each = (double)s->table.documents[b] / (double)(s->quotas[b] ? s->quotas[b] : 1);
-        if (s->counter)
-            each *= (double)cost[i];
-        if (each > (double)s->table.documents[b])
-            each = (double)s->table.documents[b];
+        if (s->budget_tokens > 0) each *= (double)cost[i];
+        if (each > (double)s->table.documents[b]) each = (double)s->table.documents[b];
         bonus[i] = llrint(s->lambda * ((double)fixed[i] / UINT16_MAX) * each / s->unit);
     }
     return CRU_OK;
 }
 
-static enum cru_status pick_strata(struct select_stage *s, struct cru_error *err) {
+static enum cru_status pick_strata(struct cru_select *s, struct cru_error *err) {
     const uint16_t *stratum = s->stratum.p;
-    struct cru_eesd_pool pool = {.rows = s->rows.p, .d = s->d, .weight = s->fixed.p,
+    struct cru_eesd_pool pool = {.rows = s->rows.p,
+                                 .d = s->d,
+                                 .weight = s->fixed.p,
                                  .bonus = s->lambda > 0 ? s->bonus.p : NULL,
-                                 .cost = s->counter ? s->tokens.p : NULL};
+                                 .cost = s->budget_tokens > 0 ? s->tokens.p : NULL};
     uint32_t *members = malloc(s->n * sizeof *members);
     enum cru_status status = members ? CRU_OK : cru_fail_memory(err, "members of a stratum");
     for (size_t b = 0; !status && b < s->table.n; b++) {
         size_t n = 0;
         for (size_t i = 0; i < s->n; i++)
-            if (stratum[i] == b)
-                members[n++] = (uint32_t)i;
+            if (stratum[i] == b) members[n++] = (uint32_t)i;
         status = cru_eesd_select(&pool, members, n, s->quotas[b], CRU_SIMD_AUTO,
                                  (int)s->base.common->threads, &s->result[b], err);
     }
@@ -461,25 +459,23 @@ static enum cru_status pick_strata(struct select_stage *s, struct cru_error *err
 }
 
 /* One order for all strata: the best next pick of any stratum comes first, by gain (per token). */
-static enum cru_status order_picks(struct select_stage *s, struct cru_error *err) {
-    const uint64_t *cost = s->counter ? s->tokens.p : NULL;
+static enum cru_status order_picks(struct cru_select *s, struct cru_error *err) {
+    const uint64_t *cost = s->budget_tokens > 0 ? s->tokens.p : NULL;
     size_t next[CRU_STRATA_MAX] = {0};
     uint32_t *order;
     int64_t *gain;
     enum cru_status status = cru_spill_resize(&s->order, s->n, err);
-    if (!status)
-        status = cru_spill_resize(&s->gain, s->n, err);
-    if (status)
-        return status;
+    if (!status) status = cru_spill_resize(&s->gain, s->n, err);
+    if (status) return status;
     order = s->order.p;
     gain = s->gain.p;
     for (uint32_t place = 1;; place++) {
         size_t best = s->table.n;
         for (size_t b = 0; b < s->table.n; b++) {
-            const struct cru_eesd_result *r = &s->result[b], *t = best < s->table.n ? &s->result[best] : NULL;
+            const struct cru_eesd_result *r = &s->result[b],
+                                         *t = best < s->table.n ? &s->result[best] : NULL;
             __int128 mine, theirs;
-            if (next[b] == r->n)
-                continue;
+            if (next[b] == r->n) continue;
             if (!t) {
                 best = b;
                 continue;
@@ -493,8 +489,7 @@ static enum cru_status order_picks(struct select_stage *s, struct cru_error *err
             if (mine > theirs || (mine == theirs && r->picks[next[b]] < t->picks[next[best]]))
                 best = b;
         }
-        if (best == s->table.n)
-            return CRU_OK;
+        if (best == s->table.n) return CRU_OK;
         order[s->result[best].picks[next[best]]] = place;
         gain[s->result[best].picks[next[best]]] = s->result[best].gains[next[best]];
         next[best]++;
@@ -502,13 +497,12 @@ static enum cru_status order_picks(struct select_stage *s, struct cru_error *err
 }
 
 static enum cru_status select_finish(struct cru_stage *stage, struct cru_error *err) {
-    struct select_stage *s = (struct select_stage *)stage;
+    struct cru_select *s = (struct cru_select *)stage;
     enum cru_status status = s->embeddings ? load_embeddings(s, err) : CRU_OK;
-    if (status || s->n == 0)
-        return status;
+    if (status || s->n == 0) return status;
     if ((status = cut_strata(s, err)) || (status = fuse(s, err)) || (status = fix_weights(s, err)))
         return status;
-    if (s->counter) {
+    if (s->budget_tokens > 0) {
         uint64_t *cost = s->tokens.p;
         for (size_t i = 0; i < s->n; i++) {
             cost[i] += cost[i] == 0; /* so that an empty document has a gain per token */
@@ -516,16 +510,16 @@ static enum cru_status select_finish(struct cru_stage *stage, struct cru_error *
         }
     } else
         memcpy(s->size, s->table.documents, sizeof s->size);
-    cru_strata_quotas(s->size, s->table.n, (uint64_t)(s->counter ? s->budget_tokens : s->budget), s->quota,
+    cru_strata_quotas(s->size, s->table.n,
+                      (uint64_t)(s->budget_tokens > 0 ? s->budget_tokens : s->budget), s->quota,
                       s->quotas);
-    if ((status = add_bonus(s, err)) || (status = pick_strata(s, err)))
-        return status;
+    if ((status = add_bonus(s, err)) || (status = pick_strata(s, err))) return status;
     return order_picks(s, err);
 }
 
 /* ---- replay ---- */
 
-static enum cru_status note(struct select_stage *s, struct cru_batch *batch, struct cru_doc *doc,
+static enum cru_status note(struct cru_select *s, struct cru_batch *batch, struct cru_doc *doc,
                             struct cru_buffer *json) {
     size_t i = doc->index;
     uint32_t place = ((const uint32_t *)s->order.p)[i];
@@ -548,8 +542,7 @@ static enum cru_status note(struct select_stage *s, struct cru_batch *batch, str
         cru_buffer_add_string(json, "{\"selected\":false,");
     cru_buffer_printf(json, "\"stratum\":%u}", (unsigned)((const uint16_t *)s->stratum.p)[i]);
     value = cru_arena_copy(&batch->arena, cru_buffer_span(json));
-    if (json->failed || !value.p || cru_doc_set_meta(batch, doc, "select", value))
-        return CRU_FATAL;
+    if (json->failed || !value.p || cru_doc_set_meta(batch, doc, "select", value)) return CRU_FATAL;
     if (!place && !s->mark)
         return cru_doc_drop(batch, doc, "select", "not-selected", (double)NAN, (double)NAN);
     return CRU_OK;
@@ -557,7 +550,7 @@ static enum cru_status note(struct select_stage *s, struct cru_batch *batch, str
 
 static enum cru_status select_replay(struct cru_stage *stage, struct cru_batch *batch,
                                      struct cru_error *err) {
-    struct select_stage *s = (struct select_stage *)stage;
+    struct cru_select *s = (struct cru_select *)stage;
     struct cru_buffer json;
     enum cru_status status = CRU_OK;
     cru_buffer_init(&json);
@@ -568,102 +561,14 @@ static enum cru_status select_replay(struct cru_stage *stage, struct cru_batch *
     return status;
 }
 
-/* ---- stats ---- */
-
-static void stats_axes(const struct select_stage *s, struct cru_buffer *json) {
-    cru_buffer_add_string(json, ",\"axes\":[");
-    for (size_t k = 0; k < s->n_axes; k++) {
-        cru_buffer_add_string(json, k ? ",{\"name\":" : "{\"name\":");
-        cru_buffer_add_json_string(json, cru_span_of(s->axis[k].name));
-        cru_buffer_printf(json, ",\"missing\":%llu}", (unsigned long long)s->axis[k].missing);
-    }
-    cru_buffer_add_char(json, ']');
-    if (!s->fused)
-        return;
-    cru_buffer_add_string(json, ",\"axis_correlation\":[");
-    for (size_t a = 0, any = 0; a < s->n_axes; a++)
-        for (size_t b = a + 1; b < s->n_axes; b++, any = 1) {
-            if (any)
-                cru_buffer_add_char(json, ',');
-            cru_buffer_add_json_number(json, cru_rups_correlation(s->q[a].p, s->q[b].p, s->n));
-        }
-    cru_buffer_add_char(json, ']');
-}
-
-/* The sizes of the first fronts; `fronts` says how many there are. */
-static void stats_fronts(const struct select_stage *s, struct cru_buffer *json) {
-    enum { SHOWN = 16 };
-    const uint32_t *rank = s->rank.p;
-    uint64_t size[SHOWN] = {0};
-    if (!s->fused)
-        return;
-    for (size_t i = 0; i < s->n; i++)
-        if (rank[i] <= SHOWN)
-            size[rank[i] - 1]++;
-    cru_buffer_printf(json, ",\"fronts\":%u,\"front_sizes\":[", s->fronts);
-    for (size_t f = 0; f < SHOWN && f < s->fronts; f++)
-        cru_buffer_printf(json, f ? ",%llu" : "%llu", (unsigned long long)size[f]);
-    cru_buffer_add_char(json, ']');
-}
-
-static void stats_strata(const struct select_stage *s, struct cru_buffer *json) {
-    cru_buffer_printf(json, ",\"length_in\":\"%s\",\"strata\":[", s->without_tokens ? "bytes" : "tokens");
-    for (size_t b = 0; b < s->table.n; b++) {
-        const struct cru_eesd_result *r = &s->result[b];
-        cru_buffer_printf(json, "%s{\"low\":%llu,\"high\":%llu,\"documents\":%llu,\"quota\":%llu,"
-                          "\"selected\":%zu,\"spent\":%llu,\"objective\":", b ? "," : "",
-                          (unsigned long long)s->table.low[b], (unsigned long long)s->table.high[b],
-                          (unsigned long long)s->table.documents[b], (unsigned long long)s->quotas[b], r->n,
-                          (unsigned long long)r->spent);
-        cru_buffer_add_json_number(json, (double)r->objective * s->unit);
-        cru_buffer_add_string(json, ",\"upper\":");
-        cru_buffer_add_json_number(json, (double)r->upper * s->unit);
-        cru_buffer_add_char(json, '}');
-    }
-    cru_buffer_add_char(json, ']');
-}
-
-static void select_stats(struct cru_stage *stage, struct cru_buffer *json) {
-    struct select_stage *s = (struct select_stage *)stage;
-    double objective = 0, upper = 0;
-    uint64_t evaluations = 0, selected = 0;
-    for (size_t b = 0; b < s->table.n; b++) {
-        objective += (double)s->result[b].objective * s->unit;
-        upper += (double)s->result[b].upper * s->unit;
-        evaluations += s->result[b].evaluations;
-        selected += s->result[b].n;
-    }
-    cru_buffer_printf(json, ",\"selected\":%llu,\"objective\":", (unsigned long long)selected);
-    cru_buffer_add_json_number(json, objective);
-    cru_buffer_add_string(json, ",\"guarantee\":\"");
-    if (selected == s->n)
-        cru_buffer_add_string(json, "1 (everything is kept)");
-    else {
-        cru_buffer_add_string(json, s->counter ? "(1-1/e)/2" : "1-1/e");
-        cru_buffer_add_string(json, s->table.n > 1 ? " of the sum over length strata" : " of the best possible");
-        if (s->counter)
-            cru_buffer_add_string(json, " (gain per token, or the best single document)");
-    }
-    cru_buffer_add_string(json, "\",\"certificate\":");
-    cru_buffer_add_json_number(json, upper > 0 ? objective / upper : 1);
-    cru_buffer_printf(json, ",\"evaluations\":%llu", (unsigned long long)evaluations);
-    stats_axes(s, json);
-    stats_fronts(s, json);
-    stats_strata(s, json);
-}
-
 static void select_release(struct cru_stage *stage) {
-    struct select_stage *s = (struct select_stage *)stage;
-    struct cru_spill_array *columns[] = {&s->rows, &s->bytes, &s->tokens, &s->field, &s->stratum, &s->rank,
-                                         &s->fixed, &s->bonus, &s->order, &s->gain};
-    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
-        cru_spill_release(columns[i]);
-    for (size_t v = 0; v < VALUES; v++)
-        cru_spill_release(&s->values[v]);
-    for (size_t k = 0; k < CRU_RUPS_AXES; k++)
-        cru_spill_release(&s->q[k]);
-    for (size_t b = 0; b < CRU_STRATA_MAX; b++)
-        cru_eesd_result_release(&s->result[b]);
+    struct cru_select *s = (struct cru_select *)stage;
+    struct cru_spill_array *columns[] = {&s->rows, &s->bytes, &s->tokens, &s->field, &s->stratum,
+                                         &s->rank, &s->fixed, &s->bonus,  &s->order, &s->gain};
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) cru_spill_release(columns[i]);
+    for (size_t v = 0; v < VALUES; v++) cru_spill_release(&s->values[v]);
+    for (size_t k = 0; k < CRU_RUPS_AXES; k++) cru_spill_release(&s->q[k]);
+    for (size_t b = 0; b < CRU_STRATA_MAX; b++) cru_eesd_result_release(&s->result[b]);
     cru_token_counter_free(s->counter);
     s->counter = NULL;
 }
@@ -673,12 +578,12 @@ const struct cru_stage_class cru_select_stage = {
     .summary = "choose documents that are good and stand for all the others",
     .synopsis = "--budget K [options] [FILE...]",
     .options = options,
-    .size = sizeof(struct select_stage),
+    .size = sizeof(struct cru_select),
     .open = select_open,
     .run = select_run,
     .commit = select_commit,
     .finish = select_finish,
     .replay = select_replay,
-    .stats = select_stats,
+    .stats = cru_select_summary,
     .release = select_release,
 };

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The ensemble's geometry in several scripts, and .npy headers. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
-#include <math.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #include "crucible/base/base.h"
 #include "crucible/select/embed.h"
@@ -23,8 +24,7 @@ static void embed(const char *views, int64_t dim, struct cru_span text, const ch
     doc = cru_batch_add(&batch);
     assert_true(e && doc);
     doc->text = text;
-    if (ddm)
-        assert_int_equal(cru_doc_set_meta(&batch, doc, "ddm", cru_span_of(ddm)), CRU_OK);
+    if (ddm) assert_int_equal(cru_doc_set_meta(&batch, doc, "ddm", cru_span_of(ddm)), CRU_OK);
     assert_int_equal(cru_embed_document(e, doc, x, NULL), CRU_OK);
     cru_embedder_free(e);
     cru_batch_release(&batch);
@@ -32,8 +32,7 @@ static void embed(const char *views, int64_t dim, struct cru_span text, const ch
 
 static double dot(const float *a, const float *b, size_t n) {
     double sum = 0;
-    for (size_t k = 0; k < n; k++)
-        sum += (double)a[k] * (double)b[k];
+    for (size_t k = 0; k < n; k++) sum += (double)a[k] * (double)b[k];
     return sum;
 }
 
@@ -48,17 +47,22 @@ static double likeness(const char *a, const char *b) {
 static void test_topic_is_nearer_than_language(void **state) {
     static const char *const same[][2] = {
         {"The compiler allocates registers by colouring an interference graph of live variables.",
-         "Registers are allocated by the compiler, which is colouring the graph of interfering variables."},
+         "Registers are allocated by the compiler, which is colouring the graph of interfering "
+         "variables."},
         {"Der Compiler verteilt Register, indem er den Interferenzgraphen der Variablen einfärbt.",
-         "Durch Einfärben: der Interferenzgraph der Variablen sagt dem Compiler, welche Register frei sind."},
+         "Durch Einfärben: der Interferenzgraph der Variablen sagt dem Compiler, welche Register "
+         "frei sind."},
         {"编译器通过对干涉图着色来分配寄存器。", "寄存器分配可以通过干涉图着色由编译器完成。"},
         {"Компилятор распределяет регистры, раскрашивая граф переменных.",
          "Раскрашивая граф переменных, компилятор выбирает регистры."},
-        {"コンパイラは干渉グラフの彩色でレジスタを割り当てる。", "レジスタの割り当ては干渉グラフの彩色による。"},
+        {"コンパイラは干渉グラフの彩色でレジスタを割り当てる。",
+         "レジスタの割り当ては干渉グラフの彩色による。"},
     };
     static const char *const other[] = {
-        "In the spring the farmers of the valley bring sheep up to the pastures by the old river road.",
-        "Im Frühling bringen die Bauern ihre Schafe auf die Weiden oberhalb der alten Straße am Fluss.",
+        "In the spring the farmers of the valley bring sheep up to the pastures by the old river "
+        "road.",
+        "Im Frühling bringen die Bauern ihre Schafe auf die Weiden oberhalb der alten Straße am "
+        "Fluss.",
         "春天，山谷里的农民把羊群赶到河边的牧场。",
         "Весной крестьяне долины гонят овец на пастбища у старой реки.",
         "春になると谷の農民は羊を川沿いの牧草地へ連れて行く。",
@@ -83,8 +87,7 @@ static void test_vector_does_not_depend_on_history(void **state) {
     assert_non_null(big);
     for (size_t i = 0; i < 3u << 20; i++)
         big[i] = (char)(cru_mix64(i / 7 * 7 + i % 7 % 5) % 26 + 'a');
-    for (size_t i = 6; i < 3u << 20; i += 7)
-        big[i] = ' ';
+    for (size_t i = 6; i < 3u << 20; i += 7) big[i] = ' ';
     assert_int_equal(cru_embed_spec_parse(CRU_EMBED_VIEWS, 256, &spec, NULL), CRU_OK);
     e = cru_embedder_new(&spec);
     assert_non_null(e);
@@ -100,8 +103,7 @@ static void test_vector_does_not_depend_on_history(void **state) {
     assert_memory_equal(first, again, sizeof first);
     doc.text = CRU_SPAN("");
     assert_int_equal(cru_embed_document(e, &doc, again, NULL), CRU_OK);
-    for (size_t k = 0; k < 256; k++)
-        assert_true(again[k] == 0);
+    for (size_t k = 0; k < 256; k++) assert_true(again[k] == 0);
     /* a character cut in the middle, and bytes that are no UTF-8, are passed over */
     doc.text = cru_span_make("\xE7\xBC\x96\xE8\xAF", 5);
     assert_int_equal(cru_embed_document(e, &doc, again, NULL), CRU_OK);
@@ -111,7 +113,8 @@ static void test_vector_does_not_depend_on_history(void **state) {
 
 static void test_ensemble(void **state) {
     float both[256], hash[192], structure[64], other[64];
-    struct cru_span text = CRU_SPAN("Some prose of no great length.\nAnd a second line of it, too.\n");
+    struct cru_span text =
+        CRU_SPAN("Some prose of no great length.\nAnd a second line of it, too.\n");
     (void)state;
     embed("hash,structure", 256, text, NULL, both);
     embed("hash", 192, text, NULL, hash);
@@ -128,7 +131,8 @@ static void test_ensemble(void **state) {
     embed("structure", 64, text, "{\"signal_score\":-0.3,\"segments\":300}", other);
     assert_true(near > .99 && near < 1 && dot(structure, other, 64) < near - .1);
     /* a scale's ends are no trap */
-    embed("structure", 64, text, "{\"signal_score\":1e300,\"segments\":-5,\"explorations\":1e300}", other);
+    embed("structure", 64, text, "{\"signal_score\":1e300,\"segments\":-5,\"explorations\":1e300}",
+          other);
     assert_true(fabs(dot(other, other, 64) - 1) < 1e-5);
 }
 
@@ -147,8 +151,7 @@ static void test_log2(void **state) {
     (void)state;
     assert_int_equal(cru_log2_256(0), 0);
     assert_int_equal(cru_log2_256(1), 0);
-    for (int b = 1; b < 64; b++)
-        assert_int_equal(cru_log2_256((uint64_t)1 << b), 256 * b);
+    for (int b = 1; b < 64; b++) assert_int_equal(cru_log2_256((uint64_t)1 << b), 256 * b);
     for (uint64_t x = 2; x < 1u << 20; x += 37)
         assert_true(fabs(256 * log2((double)x) - (double)cru_log2_256(x) - .5) < .51);
 }
@@ -160,7 +163,8 @@ static void test_npy_header(void **state) {
     cru_npy_header(4294967295u, 4096, header);
     assert_int_equal(header[127], '\n');
     assert_int_equal(cru_npy_parse(cru_span_make(header, 128), "x", &npy, NULL), CRU_OK);
-    assert_true(npy.rows == 4294967295u && npy.columns == 4096 && npy.width == 4 && npy.offset == 128);
+    assert_true(npy.rows == 4294967295u && npy.columns == 4096 && npy.width == 4 &&
+                npy.offset == 128);
     for (size_t n = 0; n < 128; n++)
         assert_int_equal(cru_npy_parse(cru_span_make(header, n), "x", &npy, NULL), CRU_END);
 }
@@ -193,16 +197,19 @@ static void test_npy_refusals(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_int_equal(parse_dict(bad[i], &npy), CRU_BAD);
-    assert_int_equal(parse_dict("{\"shape\":(3L,4),\"descr\":\"<f2\",\"fortran_order\":False}\n", &npy), CRU_OK);
+    assert_int_equal(
+        parse_dict("{\"shape\":(3L,4),\"descr\":\"<f2\",\"fortran_order\":False}\n", &npy), CRU_OK);
     assert_true(npy.rows == 3 && npy.columns == 4 && npy.width == 2);
-    assert_int_equal(cru_npy_parse(CRU_SPAN("PK\x03\x04 a zip is not an npy"), "x", &npy, NULL), CRU_BAD);
+    assert_int_equal(cru_npy_parse(CRU_SPAN("PK\x03\x04 a zip is not an npy"), "x", &npy, NULL),
+                     CRU_BAD);
 }
 
 static void test_half(void **state) {
     (void)state;
     assert_true(cru_half_to_float(0x3C00) == 1 && cru_half_to_float(0xC000) == -2);
     assert_true(cru_half_to_float(0x7BFF) == 65504 && cru_half_to_float(0x0001) == 0x1p-24f);
-    assert_true(cru_half_to_float(0x83FF) == -1023 * 0x1p-24f && cru_half_to_float(0x3555) == 0x1.554p-2f);
+    assert_true(cru_half_to_float(0x83FF) == -1023 * 0x1p-24f &&
+                cru_half_to_float(0x3555) == 0x1.554p-2f);
     assert_true(isinf(cru_half_to_float(0xFC00)) && isnan(cru_half_to_float(0x7E00)));
     assert_true(signbit(cru_half_to_float(0x8000)));
 }

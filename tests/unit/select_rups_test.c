@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* RUPS against an O(n^2) oracle and the properties that define it. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
-#include <math.h>
 
 #include "crucible/base/base.h"
 #include "crucible/select/rups.h"
@@ -20,7 +21,8 @@ struct table {
 };
 
 /* `levels` small: many ties and twins. kind 0: independent, 1: correlated, 2: opposed. */
-static struct table *make(size_t n, size_t axes, size_t levels, int kind, size_t strata, uint64_t seed) {
+static struct table *make(size_t n, size_t axes, size_t levels, int kind, size_t strata,
+                          uint64_t seed) {
     struct table *t = calloc(1, sizeof *t);
     struct cru_random r = {seed};
     assert_non_null(t);
@@ -32,7 +34,9 @@ static struct table *make(size_t n, size_t axes, size_t levels, int kind, size_t
         t->stratum[i] = (uint16_t)(cru_random_next(&r) % strata);
         for (size_t k = 0; k < axes; k++) {
             double noise = cru_random_unit(&r);
-            double x = kind == 0 ? noise : kind == 1 ? base + .1 * noise : (k ? 1 - base : base) + .05 * noise;
+            double x = kind == 0   ? noise
+                       : kind == 1 ? base + .1 * noise
+                                   : (k ? 1 - base : base) + .05 * noise;
             t->value[k][i] = floor(x * (double)levels);
         }
     }
@@ -43,7 +47,8 @@ static void rank_all(struct table *t) {
     const uint32_t *q[CRU_RUPS_AXES];
     for (size_t k = 0; k < t->axes; k++) {
         q[k] = t->q[k];
-        assert_int_equal(cru_rups_percentiles(t->value[k], t->stratum, t->n, t->strata, t->q[k], NULL), CRU_OK);
+        assert_int_equal(
+            cru_rups_percentiles(t->value[k], t->stratum, t->n, t->strata, t->q[k], NULL), CRU_OK);
     }
     assert_int_equal(cru_rups_ranks(q, t->axes, t->n, t->rank, &t->fronts, NULL), CRU_OK);
 }
@@ -51,8 +56,7 @@ static void rank_all(struct table *t) {
 static bool dominates(const struct table *t, size_t i, size_t j) {
     bool strict = false;
     for (size_t k = 0; k < t->axes; k++) {
-        if (t->q[k][i] < t->q[k][j])
-            return false;
+        if (t->q[k][i] < t->q[k][j]) return false;
         strict = strict || t->q[k][i] > t->q[k][j];
     }
     return strict;
@@ -61,8 +65,7 @@ static bool dominates(const struct table *t, size_t i, size_t j) {
 /* Peels fronts: rank = 1 + the longest chain above, by relaxing until nothing changes. */
 static void oracle(const struct table *t, uint32_t *rank) {
     bool changed = true;
-    for (size_t i = 0; i < t->n; i++)
-        rank[i] = 1;
+    for (size_t i = 0; i < t->n; i++) rank[i] = 1;
     while (changed) {
         changed = false;
         for (size_t i = 0; i < t->n; i++)
@@ -76,8 +79,7 @@ static void oracle(const struct table *t, uint32_t *rank) {
 
 static double score(const struct table *t, size_t i) {
     uint32_t q[CRU_RUPS_AXES];
-    for (size_t k = 0; k < t->axes; k++)
-        q[k] = t->q[k][i];
+    for (size_t k = 0; k < t->axes; k++) q[k] = t->q[k][i];
     return cru_rups_score(q, t->axes, t->rank[i], t->fronts);
 }
 
@@ -105,8 +107,7 @@ static void test_ranks_match_oracle(void **state) {
         struct table *t = make(MOST, axes, 100000, 0, 1, axes);
         rank_all(t);
         oracle(t, expected);
-        for (size_t i = 0; i < t->n; i++)
-            assert_int_equal(t->rank[i], expected[i]);
+        for (size_t i = 0; i < t->n; i++) assert_int_equal(t->rank[i], expected[i]);
         free(t);
     }
 }
@@ -121,8 +122,7 @@ static void test_dominance_means_higher_score(void **state) {
                 double mine = score(t, i);
                 assert_true(mine > 0 && mine <= 1);
                 for (size_t j = 0; j < t->n; j++)
-                    if (dominates(t, i, j))
-                        assert_true(mine > score(t, j));
+                    if (dominates(t, i, j)) assert_true(mine > score(t, j));
             }
             free(t);
         }
@@ -133,8 +133,7 @@ static void test_permutation(void **state) {
     struct cru_random r = {9};
     size_t place[MOST];
     (void)state;
-    for (size_t i = 0; i < t->n; i++)
-        place[i] = i;
+    for (size_t i = 0; i < t->n; i++) place[i] = i;
     for (size_t i = t->n; i-- > 1;) {
         size_t j = cru_random_next(&r) % (i + 1), other = place[i];
         place[i] = place[j];
@@ -142,8 +141,7 @@ static void test_permutation(void **state) {
     }
     for (size_t i = 0; i < t->n; i++) {
         u->stratum[place[i]] = t->stratum[i];
-        for (size_t k = 0; k < 3; k++)
-            u->value[k][place[i]] = t->value[k][i];
+        for (size_t k = 0; k < 3; k++) u->value[k][place[i]] = t->value[k][i];
     }
     rank_all(t);
     rank_all(u);
@@ -183,8 +181,7 @@ static void test_adding_a_point(void **state) {
             assert_int_equal(cru_rups_ranks(q, axes, t->n - 1, before, &fronts, NULL), CRU_OK);
             for (size_t i = 0; i + 1 < t->n; i++) {
                 assert_true(t->rank[i] >= before[i]);
-                if (t->rank[i] != before[i])
-                    assert_true(dominates(t, t->n - 1, i));
+                if (t->rank[i] != before[i]) assert_true(dominates(t, t->n - 1, i));
             }
             free(t);
         }
@@ -229,8 +226,7 @@ static void test_correlation(void **state) {
     rank_all(t);
     assert_true(cru_rups_correlation(t->q[0], t->q[0], t->n) > .999999);
     assert_true(cru_rups_correlation(t->q[0], t->q[1], t->n) > .9);
-    for (size_t i = 0; i < t->n; i++)
-        t->q[2][i] = CRU_RUPS_ONE - t->q[0][i];
+    for (size_t i = 0; i < t->n; i++) t->q[2][i] = CRU_RUPS_ONE - t->q[0][i];
     assert_true(cru_rups_correlation(t->q[0], t->q[2], t->n) < -.999999);
     memset(t->q[2], 0, sizeof t->q[2]);
     assert_true(cru_rups_correlation(t->q[0], t->q[2], t->n) == 0);
@@ -239,10 +235,14 @@ static void test_correlation(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ranks_match_oracle),  cmocka_unit_test(test_dominance_means_higher_score),
-        cmocka_unit_test(test_permutation),         cmocka_unit_test(test_increasing_transform),
-        cmocka_unit_test(test_adding_a_point),      cmocka_unit_test(test_percentiles),
-        cmocka_unit_test(test_score_values),        cmocka_unit_test(test_correlation),
+        cmocka_unit_test(test_ranks_match_oracle),
+        cmocka_unit_test(test_dominance_means_higher_score),
+        cmocka_unit_test(test_permutation),
+        cmocka_unit_test(test_increasing_transform),
+        cmocka_unit_test(test_adding_a_point),
+        cmocka_unit_test(test_percentiles),
+        cmocka_unit_test(test_score_values),
+        cmocka_unit_test(test_correlation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

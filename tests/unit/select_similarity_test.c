@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every SIMD path against a loop that anyone can check, at the widths and counts where tiles end. */
+/* Every SIMD path against a loop that anyone can check, at the widths and counts where tiles end.
+ */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
-#include <math.h>
 
 #include "crucible/base/base.h"
 #include "crucible/select/similarity.h"
@@ -23,8 +25,7 @@ static int8_t *random_rows(size_t n, size_t d, bool extreme, uint64_t seed) {
 
 static int32_t dot(const int8_t *a, const int8_t *b, size_t d) {
     int32_t sum = 0;
-    for (size_t k = 0; k < d; k++)
-        sum += a[k] * b[k];
+    for (size_t k = 0; k < d; k++) sum += a[k] * b[k];
     return sum;
 }
 
@@ -41,8 +42,7 @@ static void check(size_t n, size_t d, size_t m, bool extreme) {
         weight[i] = i % 7 == 0 ? UINT16_MAX : (uint16_t)cru_random_next(&random);
         cover[i] = i % 5 == 0 ? 0 : (int32_t)(cru_random_next(&random) % 9000);
     }
-    for (size_t c = 0; c < m; c++)
-        candidates[c] = (uint32_t)(cru_random_next(&random) % n);
+    for (size_t c = 0; c < m; c++) candidates[c] = (uint32_t)(cru_random_next(&random) % n);
     /* The kernels promise products below 2^32; unit rows keep to that, these are held to it. */
     for (size_t c = 0; c < m; c++)
         for (size_t i = 0; i < n; i++) {
@@ -57,12 +57,10 @@ static void check(size_t n, size_t d, size_t m, bool extreme) {
     for (int path = CRU_SIMD_PLAIN; path < CRU_SIMD_PATHS; path++) {
         struct cru_panel panel = {.packed = packed};
         int64_t gains[CRU_PANEL] = {0};
-        if (!cru_simd_supported((enum cru_simd)path))
-            continue;
+        if (!cru_simd_supported((enum cru_simd)path)) continue;
         cru_panel_pack(&panel, (enum cru_simd)path, rows, d, candidates, m);
         cru_panel_gains(&panel, rows, members, n, cover, weight, gains);
-        for (size_t c = 0; c < m; c++)
-            assert_int_equal(gains[c], expected[c]);
+        for (size_t c = 0; c < m; c++) assert_int_equal(gains[c], expected[c]);
         memcpy(raised, cover, n * sizeof *cover);
         cru_cover_raise((enum cru_simd)path, rows, d, members, n, candidates[0], raised);
         for (size_t i = 0; i < n; i++) {
@@ -79,7 +77,8 @@ static void check(size_t n, size_t d, size_t m, bool extreme) {
 }
 
 static void test_paths_agree(void **state) {
-    static const size_t widths[] = {64, 128, 192, 256, 320, 512, 832}, counts[] = {1, 2, 3, 7, 8, 9, 33, 100},
+    static const size_t widths[] = {64, 128, 192, 256, 320, 512, 832},
+                        counts[] = {1, 2, 3, 7, 8, 9, 33, 100},
                         panels[] = {1, 8, 15, 16, 17, 32, 33, 48, 63, 64};
     (void)state;
     for (size_t a = 0; a < sizeof widths / sizeof *widths; a++)
@@ -103,8 +102,7 @@ static void test_quantise(void **state) {
     assert_true(cru_row_quantise(x, 5, row, 64));
     assert_int_equal(row[0], 76); /* .6 * 127 = 76.2 */
     assert_int_equal(row[2], -102);
-    for (int k = 5; k < 64; k++)
-        assert_int_equal(row[k], 0);
+    for (int k = 5; k < 64; k++) assert_int_equal(row[k], 0);
     memset(x, 0, sizeof x);
     assert_true(cru_row_quantise(x, 5, row, 64));
     assert_int_equal(row[0], 0);

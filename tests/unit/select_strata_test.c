@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
-#include <math.h>
 
 #include "crucible/base/base.h"
 #include "crucible/select/strata.h"
@@ -14,8 +15,7 @@ static void test_bins(void **state) {
     uint16_t stratum[1000];
     struct cru_strata s;
     (void)state;
-    for (size_t i = 0; i < 1000; i++)
-        length[i] = (i * 7919) % 1000;
+    for (size_t i = 0; i < 1000; i++) length[i] = (i * 7919) % 1000;
     assert_int_equal(cru_strata_cut(length, 1000, 8, stratum, &s, NULL), CRU_OK);
     assert_int_equal(s.n, 8);
     for (size_t b = 0; b < 8; b++) {
@@ -23,8 +23,7 @@ static void test_bins(void **state) {
         assert_int_equal(s.low[b], 125 * b);
         assert_int_equal(s.high[b], 125 * b + 124);
     }
-    for (size_t i = 0; i < 1000; i++)
-        assert_int_equal(stratum[i], length[i] / 125);
+    for (size_t i = 0; i < 1000; i++) assert_int_equal(stratum[i], length[i] / 125);
 }
 
 static void test_ties_go_down_and_empty_bins_merge(void **state) {
@@ -47,8 +46,7 @@ static void test_ties_go_down_and_empty_bins_merge(void **state) {
 
 static uint64_t sum(const uint64_t *x, size_t n) {
     uint64_t total = 0;
-    for (size_t i = 0; i < n; i++)
-        total += x[i];
+    for (size_t i = 0; i < n; i++) total += x[i];
     return total;
 }
 
@@ -59,8 +57,7 @@ static void test_quotas(void **state) {
         uint64_t size[12], quota[12], total, budget;
         size_t m = 1 + cru_random_next(&r) % 12;
         double rho = (double)(cru_random_next(&r) % 5) / 4;
-        for (size_t b = 0; b < m; b++)
-            size[b] = cru_random_next(&r) % (trial % 3 == 0 ? 5 : 1000);
+        for (size_t b = 0; b < m; b++) size[b] = cru_random_next(&r) % (trial % 3 == 0 ? 5 : 1000);
         total = sum(size, m);
         budget = cru_random_next(&r) % (total + 20);
         cru_strata_quotas(size, m, budget, rho, quota);
@@ -69,7 +66,8 @@ static void test_quotas(void **state) {
             assert_true(quota[b] <= size[b]);
             /* proportional: the selected histogram is the pool's within one document a bin */
             if (rho == 0 && budget <= total && total)
-                assert_true(fabs((double)quota[b] - (double)budget * (double)size[b] / (double)total) < 1);
+                assert_true(
+                    fabs((double)quota[b] - (double)budget * (double)size[b] / (double)total) < 1);
         }
     }
 }

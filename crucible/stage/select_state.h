@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The select stage's state, shared by select_stage.c (documents in and out) and select_summary.c
+ * (what
+ * --stats says). Nobody else needs it. Everything that grows with the documents is a column: one
+ * spill array with an element a document.
+ */
+#ifndef CRU_STAGE_SELECT_STATE_H
+#define CRU_STAGE_SELECT_STATE_H
+
+#include "crucible/base/spill.h"
+#include "crucible/select/eesd.h"
+#include "crucible/select/embed.h"
+#include "crucible/select/rups.h"
+#include "crucible/select/strata.h"
+#include "crucible/stage/stage.h"
+#include "crucible/stage/token_count.h"
+
+enum { FACTORS = 3, VALUES = CRU_RUPS_AXES * FACTORS }; /* of a composite axis; of all axes */
+
+/* A number of a document, or with `per` the share of one number in another. */
+struct factor {
+    const char *path, *per;
+};
+
+enum weights { WEIGHTS_RUPS, WEIGHTS_NONE, WEIGHTS_FIELD };
+
+struct axis {
+    const char *name;
+    struct factor factor[FACTORS];
+    size_t first, n;  /* of values[] */
+    uint64_t missing; /* documents without any of its numbers */
+};
+
+struct cru_select {
+    struct cru_stage base;
+    /* options */
+    int64_t budget, budget_tokens, strata, dim;
+    const char *embeddings, *axes, *weights, *method, *device, *views, *vocab;
+    double quota, lambda;
+    bool mark;
+    /* open */
+    struct cru_embed_spec spec;
+    struct cru_token_counter *counter;
+    struct cru_error no_counter; /* why there is none; told when a document needs one */
+    enum weights weights_kind;
+    struct axis axis[CRU_RUPS_AXES];
+    size_t n_axes, n_values;
+    bool fused; /* some axis has numbers: crucible.rups is written */
+    /* commit: columns */
+    struct cru_budget memory;
+    struct cru_spill_array rows, bytes, tokens, field, values[VALUES];
+    size_t n, d;
+    uint64_t without_tokens;
+    /* finish: columns */
+    struct cru_spill_array stratum, q[CRU_RUPS_AXES], rank, fixed, bonus, order, gain;
+    uint32_t fronts;
+    double unit; /* gains are integers times this, for weights of mean 1 */
+    struct cru_strata table;
+    uint64_t size[CRU_STRATA_MAX], quotas[CRU_STRATA_MAX];
+    struct cru_eesd_result result[CRU_STRATA_MAX];
+};
+
+/* Appends the stage's members of --stats: objective, guarantee, certificate, axes, fronts, strata.
+ */
+void cru_select_summary(struct cru_stage *stage, struct cru_buffer *json);
+
+#endif
