@@ -8,8 +8,8 @@ bytes=${2:-100000000}
 work=$(mktemp -d "${TMPDIR:-/tmp}/dedup-bench-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
-# Readable files below /usr/share, in path order, each twice: as it is, and every fourth once more
-# with a word changed in each hundred.
+# Readable files below /usr/share, in path order, every fourth once more with a word changed in each
+# hundred.
 python3 - "$work/docs.jsonl" "$bytes" <<'PY'
 import gzip, json, os, sys
 limit, size, n = int(sys.argv[2]), 0, 0

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * MB of text a CPU second of one thread signs: minhash_bench FILE.jsonl. Words alone, then signatures
- * (14 x 8, 5 words) with each kernel this machine has. The texts are held in memory; CPU time of
- * the thread; best of three.
+ * MB of text a CPU second of one thread signs: minhash_bench FILE.jsonl. Words alone, then
+ * signatures (14 x 8, 5 words) with each kernel this machine has. The texts are held in memory; CPU
+ * time of the thread; best of three.
  */
 #include <time.h>
 
@@ -49,8 +49,10 @@ static int load(const char *path, struct cru_batch *batch, double *bytes) {
         bool whole;
         if ((s = cru_input_line(input, &line, &whole, &err)) != CRU_OK) break;
         struct cru_doc *doc = cru_batch_add(batch);
-        if (!doc) s = CRU_FATAL;
-        else s = cru_json_document(parser, line, "text", path, batch->n, batch, doc, &err);
+        if (!doc)
+            s = CRU_FATAL;
+        else
+            s = cru_json_document(parser, line, "text", path, batch->n, batch, doc, &err);
         if (s == CRU_BAD) s = CRU_OK;
         if (doc) *bytes += (double)doc->text.n;
     }
