@@ -123,8 +123,29 @@ static size_t first_word(const char *phrase) {
     return n;
 }
 
+static size_t letter_index(const char *word, size_t n, size_t at) {
+    if (at >= n || !is_letter((unsigned char)word[at])) return 26;
+    return ((unsigned char)word[at] | 32u) - 'a';
+}
+
+static void admit(struct cru_cues *cues, const char *word, size_t n) {
+    cues->lengths[letter_index(word, n, 0)][letter_index(word, n, 1)] |= 1u << n;
+}
+
+/* False for most words: no cue begins with two such letters and has such a length. A word with
+ * anything but a letter at an end is always worth a look. */
+static bool worth_a_look(const struct cru_cues *cues, struct cru_span w) {
+    size_t first = letter_index(w.p, w.n, 0);
+    if (first == 26 || !is_letter((unsigned char)w.p[w.n - 1])) return true;
+    /* a typographic apostrophe is two bytes longer than a plain one, and not a letter */
+    uint64_t lengths = cues->lengths[first][letter_index(w.p, w.n, 1)];
+    return (lengths | lengths << 2) >> w.n & 1;
+}
+
 void cru_cues_init(struct cru_cues *cues) {
     memset(cues, 0, sizeof *cues);
+    admit(cues, "step", 4); /* enumeration needs no phrase */
+    admit(cues, "case", 4);
     for (size_t i = 0; i < CRU_CUE_BUCKETS; i++) cues->buckets[i] = -1;
     for (int16_t i = 0; i < PHRASES; i++) {
         size_t n = first_word(lexicon[i].phrase);
@@ -133,7 +154,7 @@ void cru_cues_init(struct cru_cues *cues) {
             link = &cues->next[*link];
         cues->next[i] = *link;
         *link = i;
-        cues->lengths[lexicon[i].phrase[0] - 'a'] |= 1u << n;
+        admit(cues, lexicon[i].phrase, n);
     }
 }
 
@@ -141,9 +162,14 @@ static struct cru_span bytes_of(struct cru_span text, const struct cru_word *w) 
     return cru_span_make(text.p + w->begin, w->length);
 }
 
+static bool closes(char c) {
+    return c == '"' || c == '\'' || c == ')' || c == ']' || c == '}' || c == '*' || c == '_' || c == '`';
+}
+
 /* The last character of a word that is not a closing quote, bracket or mark of emphasis. */
 static unsigned char last_mark(struct cru_span w) {
-    while (w.n > 1 && strchr("\"')]}*_`", w.p[w.n - 1])) w.n--;
+    while (w.n > 1 && closes(w.p[w.n - 1])) w.n--;
+    if ((unsigned char)w.p[w.n - 1] < 0x80) return (unsigned char)w.p[w.n - 1];
     if (w.n > 3 && memcmp(w.p + w.n - 3, "\xE2\x80\x9D", 3) == 0) w.n -= 3;
     if (w.n >= 3 && memcmp(w.p + w.n - 3, "\xE2\x80\xA6", 3) == 0) return '.'; /* ellipsis */
     if (w.n >= 3 && memcmp(w.p + w.n - 3, "\xE2\x80\x94", 3) == 0) return '-'; /* dash */
@@ -222,7 +248,7 @@ enum cru_cue cru_cues_match(const struct cru_cues *cues, struct cru_span text,
     struct cru_span w = bytes_of(text, &words->list[at]);
     char form[WORD_BYTES];
     *n_words = 1;
-    if (w.n > WORD_BYTES + 8) return CRU_CUE_NONE;
+    if (w.n > WORD_BYTES + 8 || !worth_a_look(cues, w)) return CRU_CUE_NONE;
     size_t n = normal_form(w, form);
     if (n == 0) return CRU_CUE_NONE;
     if (is_digit((unsigned char)form[0]) || n == 1 || (n == 4 && (form[0] == 's' || form[0] == 'c'))) {
@@ -230,8 +256,8 @@ enum cru_cue cru_cues_match(const struct cru_cues *cues, struct cru_span text,
         if (cue != CRU_CUE_NONE) return cue;
         *n_words = 1;
     }
-    if (form[0] < 'a' || form[0] > 'z' || !(cues->lengths[form[0] - 'a'] & 1u << n))
-        return CRU_CUE_NONE;
+    size_t first = letter_index(form, n, 0);
+    if (first == 26 || !(cues->lengths[first][letter_index(form, n, 1)] >> n & 1)) return CRU_CUE_NONE;
     for (int16_t i = cues->buckets[bucket_of(form, n)]; i >= 0; i = cues->next[i]) {
         size_t used = spells(lexicon[i].phrase, form, n, text, words, at);
         if (used > 0 && place_allows(lexicon[i].place, text, words, at)) {

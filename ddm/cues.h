@@ -7,7 +7,8 @@
  * taken for a plain one. Where phrases overlap the longest at a place counts and its words are used up.
  *
  *   buckets[hash of the first word] -> entry -> entry ...      longest phrase first
- *   lengths[first letter] : bit n set when some first word has n letters    (most words stop here)
+ *   lengths[first two letters] : bit n set when some first word begins with these and has n letters;
+ *                                most words of a text stop here
  *
  * A cru_cues is read-only after cru_cues_init and may be shared by threads. No allocation.
  */
@@ -29,7 +30,7 @@ enum cru_cue {
 enum { CRU_CUE_LIMIT = 192, CRU_CUE_BUCKETS = 256 };
 
 struct cru_cues {
-    uint32_t lengths[26];
+    uint32_t lengths[26][27]; /* second index 26: the second is not a letter, or there is none */
     int16_t buckets[CRU_CUE_BUCKETS]; /* first entry, -1: none */
     int16_t next[CRU_CUE_LIMIT];
 };

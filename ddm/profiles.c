@@ -18,7 +18,7 @@
  *
  * web: the analyzer is a detector of repetition here, so the cue condition goes and the edges move.
  * Measured on 499 DCLM pages with human majority labels (272 good) and 300 of C4 (tests/bench/
- * ddm_traces.py --web): Q has percentiles 1, 5, 50, 90 at .39, .46, .505, .53. Below .40 are none of
+ * ddm_traces.py): Q has percentiles 1, 5, 50, 90 at .39, .46, .505, .53. Below .40 are none of
  * the good, 2 of 227 bad and 8 C4 pages (lists of one sentence with changing numbers). Q >= .48 with
  * U >= .5 holds 104 good (38 %), 21 bad (9 %) and 54 C4 pages (18 %): long and novel to the end.
  * Q alone does not tell good from bad there (AUC .48) and must not be used as if it did. Lower edges

@@ -5,17 +5,19 @@
 #include "ddm/analyzer.h"
 #include "ddm/quality.h"
 
-/* Counts the bytes of all words; four tables, so that runs of one byte do not wait for themselves. */
-static void count_bytes(const struct cru_words *words, struct cru_span text, uint64_t count[256]) {
-    static const uint64_t none[256];
-    uint64_t lanes[4][256];
-    for (size_t l = 0; l < 4; l++) memcpy(lanes[l], none, sizeof none);
-    for (size_t w = 0; w < words->n; w++) {
-        const unsigned char *p = (const unsigned char *)text.p + words->list[w].begin;
-        for (size_t i = 0; i < words->list[w].length; i++) lanes[i & 3][p[i]]++;
+/* Counts the bytes of the region that are not white space; four tables, so that a run of one byte does
+ * not wait for itself. */
+static void count_bytes(const struct cru_region *region, struct cru_span text, uint64_t count[256]) {
+    uint64_t lanes[4][256] = {{0}};
+    for (size_t r = 0; r < region->n; r++) {
+        const unsigned char *p = (const unsigned char *)text.p + region->pieces[r].begin;
+        size_t n = region->pieces[r].end - region->pieces[r].begin;
+        for (size_t i = 0; i < n; i++) lanes[i & 3][p[i]]++;
     }
     for (size_t b = 0; b < 256; b++)
         count[b] = lanes[0][b] + lanes[1][b] + lanes[2][b] + lanes[3][b];
+    for (size_t b = '\t'; b <= '\r'; b++) count[b] = 0;
+    count[' '] = 0;
 }
 
 /* ASCII letters, and every byte above ASCII: the rule must not punish other alphabets. */
@@ -32,7 +34,7 @@ void cru_quality_measure(const struct cru_ddm_analyzer *a, struct cru_span text,
     memset(q, 0, sizeof *q);
     if (words->n == 0) return;
 
-    count_bytes(words, text, count);
+    count_bytes(&a->region, text, count);
     for (size_t b = 0; b < 256; b++) {
         bytes += count[b];
         if (b < 0x80 || b >= 0xC0) characters += count[b]; /* not a continuation byte */

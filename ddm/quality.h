@@ -7,7 +7,7 @@
  *                         Covington, McFall 2010, "Cutting the Gordian knot" (MATTR)
  *   distinct_ngrams       distinct word 4-grams / all, grams within segments; 1 less the share of
  *                         repeated n-grams of Rae et al. 2021 (Gopher), A.1.1
- *   mean_word_length      characters a word; Rae et al. 2021 keep 3 to 10
+ *   mean_word_length      characters that are not white space, a word; Rae et al. 2021 keep 3 to 10
  *   mean_sentence_length  words a sentence, the length term of Flesch 1948; a sentence ends at . ! ?
  *                         or a line end, so that verse and lists read short
  *   alphabetic_words      share of words with a letter; Rae et al. 2021 keep 0.8 and more
