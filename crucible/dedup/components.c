@@ -12,7 +12,9 @@ enum cru_status cru_components_init(struct cru_components *c, uint64_t n, struct
     return CRU_OK;
 }
 
-void cru_components_release(struct cru_components *c) { cru_spill_release(&c->parent); }
+void cru_components_release(struct cru_components *c) {
+    cru_spill_release(&c->parent);
+}
 
 uint64_t cru_components_find(struct cru_components *c, uint64_t i) {
     uint64_t *parent = c->parent.p;

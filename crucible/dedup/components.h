@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Connected components of documents by union-find with path halving. The smaller root wins every
- * union, so a component's root is its smallest member and the result does not depend on the order of
- * the unions. 8 bytes a document, spilled past the budget. One thread at a time.
+ * union, so a component's root is its smallest member and the result does not depend on the order
+ * of the unions. 8 bytes a document, spilled past the budget. One thread at a time.
  */
 #ifndef CRU_DEDUP_COMPONENTS_H
 #define CRU_DEDUP_COMPONENTS_H

@@ -246,7 +246,8 @@ enum cru_status cru_decontaminate_match(const struct cru_decontaminate *d,
         memmove(work->places, work->places + got, BEFORE * sizeof *work->places);
         memmove(work->prefix, work->prefix + got, (BEFORE + 1) * sizeof *work->prefix);
     }
-    for (size_t i = 0; i < o->n_runs; i++) o->covered += o->runs[i].end_word - o->runs[i].first_word;
+    for (size_t i = 0; i < o->n_runs; i++)
+        o->covered += o->runs[i].end_word - o->runs[i].first_word;
     return CRU_OK;
 }
 

@@ -13,15 +13,15 @@
  *   filter  one bit in 16 a gram                   most words of a clean document end here
  *
  * A found hash is checked word by word against the text it came from. Memory: 8 bytes an evaluation
- * word, 21 to 43 bytes a gram in slots, 2 to 4 bytes in the filter; words, texts and slots spill past
- * the budget. Built by one thread; after cru_decontaminate_build any thread may match.
+ * word, 21 to 43 bytes a gram in slots, 2 to 4 bytes in the filter; words, texts and slots spill
+ * past the budget. Built by one thread; after cru_decontaminate_build any thread may match.
  */
 #ifndef CRU_DEDUP_DECONTAMINATE_H
 #define CRU_DEDUP_DECONTAMINATE_H
 
 #include "crucible/base/spill.h"
-#include "crucible/doc/document.h"
 #include "crucible/dedup/fold.h"
+#include "crucible/doc/document.h"
 
 enum { CRU_DECONTAMINATE_NGRAM_MAX = 64, CRU_DECONTAMINATE_WHOLE = 8 };
 
@@ -35,7 +35,7 @@ struct cru_decontaminate {
     size_t ngram, whole; /* words; texts below `whole` words are not looked for */
     struct cru_spill_array words, texts, slots;
     uint64_t *filter;
-    uint64_t filter_mask; /* bits - 1 */
+    uint64_t filter_mask;                            /* bits - 1 */
     size_t lengths[CRU_DECONTAMINATE_NGRAM_MAX + 1]; /* gram lengths in use, longest first */
     uint64_t powers[CRU_DECONTAMINATE_NGRAM_MAX + 1];
     size_t n_lengths;

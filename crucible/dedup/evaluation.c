@@ -50,8 +50,7 @@ static enum cru_status add_lines(struct cru_decontaminate *d, struct cru_input *
         struct cru_error why = {0};
         s = cru_json_texts(line, take_text, &taker, &why);
         if (s == CRU_BAD)
-            return cru_fail(err, CRU_FATAL,
-                            "unable to parse evaluation set: '%s': line %llu: %s",
+            return cru_fail(err, CRU_FATAL, "unable to parse evaluation set: '%s': line %llu: %s",
                             cru_input_name(input), (unsigned long long)taker.record, why.message);
         if (s) return cru_fail(err, s, "%s", why.message);
     }
@@ -155,7 +154,8 @@ enum cru_status cru_evaluation_add(struct cru_decontaminate *d, const char *path
     enum cru_status s = add_path(d, path, 0, err);
     if (s) return s;
     if (d->texts.n == before)
-        return cru_fail(err, CRU_FATAL, "evaluation set is empty: '%s': no text of %zu words or more",
-                        path, d->whole);
+        return cru_fail(err, CRU_FATAL,
+                        "evaluation set is empty: '%s': no text of %zu words or more", path,
+                        d->whole);
     return CRU_OK;
 }

@@ -2,7 +2,8 @@
 #include "crucible/dedup/exact.h"
 #include "crucible/base/base.h"
 
-/* A part grows to 120 % when 85 % full, so it is then 71 % full: 16 / .85 to 16 / .71 bytes a hash. */
+/* A part grows to 120 % when 85 % full, so it is then 71 % full: 16 / .85 to 16 / .71 bytes a hash.
+ */
 enum { FIRST_SLOTS = 64, FULL_PERCENT = 85, PART_BITS = 5 };
 
 void cru_exact_init(struct cru_exact *e, struct cru_budget *budget) {
@@ -29,7 +30,8 @@ static size_t slot_of(const struct cru_hash128 *slots, size_t n, struct cru_hash
 static enum cru_status grow(struct cru_spill_array *part, struct cru_error *err) {
     struct cru_spill_array larger;
     cru_spill_init(&larger, sizeof(struct cru_hash128), part->budget);
-    enum cru_status s = cru_spill_resize(&larger, part->n ? part->n + part->n / 5 : FIRST_SLOTS, err);
+    enum cru_status s =
+        cru_spill_resize(&larger, part->n ? part->n + part->n / 5 : FIRST_SLOTS, err);
     if (s) {
         cru_spill_release(&larger);
         return s;
@@ -64,6 +66,7 @@ enum cru_status cru_exact_add(struct cru_exact *e, struct cru_hash128 hash, bool
 
 uint64_t cru_exact_bytes(const struct cru_exact *e) {
     uint64_t bytes = 0;
-    for (size_t i = 0; i < CRU_EXACT_PARTS; i++) bytes += e->parts[i].n * sizeof(struct cru_hash128);
+    for (size_t i = 0; i < CRU_EXACT_PARTS; i++)
+        bytes += e->parts[i].n * sizeof(struct cru_hash128);
     return bytes;
 }

@@ -89,7 +89,9 @@ struct cru_fold *cru_fold_new(void) {
     return fold;
 }
 
-void cru_fold_free(struct cru_fold *fold) { free(fold); }
+void cru_fold_free(struct cru_fold *fold) {
+    free(fold);
+}
 
 void cru_word_scan_init(struct cru_word_scan *scan, const struct cru_fold *fold,
                         struct cru_span text) {
@@ -108,21 +110,24 @@ static uint32_t fold_wide(const struct cru_fold *fold, const unsigned char *p,
         *n = 2;
         return fold->bmp[(lead & 0x1Fu) << 6 | (p[1] & 0x3Fu)];
     }
-    if (lead >= 0xE0 && lead < 0xF0 && left >= 3 && (p[1] & 0xC0) == 0x80 && (p[2] & 0xC0) == 0x80) {
+    if (lead >= 0xE0 && lead < 0xF0 && left >= 3 && (p[1] & 0xC0) == 0x80 &&
+        (p[2] & 0xC0) == 0x80) {
         *n = 3;
         return fold->bmp[(lead & 0x0Fu) << 12 | (p[1] & 0x3Fu) << 6 | (p[2] & 0x3Fu)];
     }
     if (lead >= 0xF0 && lead < 0xF5 && left >= 4 && (p[1] & 0xC0) == 0x80 &&
         (p[2] & 0xC0) == 0x80 && (p[3] & 0xC0) == 0x80) {
-        uint32_t c = (lead & 0x07u) << 18 | (p[1] & 0x3Fu) << 12 | (p[2] & 0x3Fu) << 6 |
-                     (p[3] & 0x3Fu);
+        uint32_t c =
+            (lead & 0x07u) << 18 | (p[1] & 0x3Fu) << 12 | (p[2] & 0x3Fu) << 6 | (p[3] & 0x3Fu);
         *n = 4;
         return c < 0x110000 ? cru_fold_code_point((int32_t)c) : FOLD_SEPARATOR;
     }
     return FOLD_SEPARATOR;
 }
 
-static inline uint64_t word_add(uint64_t h, uint32_t c) { return (h ^ c) * WORD_FACTOR; }
+static inline uint64_t word_add(uint64_t h, uint32_t c) {
+    return (h ^ c) * WORD_FACTOR;
+}
 
 /* Reads one word from p on; false when there is none. The ASCII path is the loop's first branch. */
 static inline bool next_word(const struct cru_fold *fold, const unsigned char **at,

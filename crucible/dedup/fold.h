@@ -10,8 +10,8 @@
  *   all else         a space (punctuation, symbols, controls, unassigned)
  * A word is a run of what is left. In scripts written without spaces (Han, kana, Thai, Lao, Khmer,
  * Myanmar, Tai) each character is a word: UAX #29's default rule, without dictionaries.
- * Follows datatrove's simplify_text (lower case, digits to 0, punctuation to space, NFD without Mn);
- * its word segmentation is a language model's, this one is the same for all languages.
+ * Follows datatrove's simplify_text (lower case, digits to 0, punctuation to space, NFD without
+ * Mn); its word segmentation is a language model's, this one is the same for all languages.
  *
  *   "Él dijo: 3.141 veces"  ->  el | dijo | 0 | veces
  *   "東京 Tower"            ->  東 | 京 | tower

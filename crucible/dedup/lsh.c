@@ -77,12 +77,13 @@ static bool similar(struct cru_lsh *lsh, uint64_t i, uint64_t j) {
 }
 
 /*
- * Joins the similar among documents that share a key. `open` starts as all of them; each round takes
- * the first and joins what is similar to it, or to what it was joined with, until nothing more is;
- * what is left goes to the next round. Documents of one cluster so meet each other at most once, and
- * a run that is one cluster of copies costs one comparison a document.
+ * Joins the similar among documents that share a key. `open` starts as all of them; each round
+ * takes the first and joins what is similar to it, or to what it was joined with, until nothing
+ * more is; what is left goes to the next round. Documents of one cluster so meet each other at most
+ * once, and a run that is one cluster of copies costs one comparison a document.
  */
-static void join_similar(struct cru_lsh *lsh, struct cru_components *c, struct entry *open, size_t n) {
+static void join_similar(struct cru_lsh *lsh, struct cru_components *c, struct entry *open,
+                         size_t n) {
     while (n > 1) {
         size_t members = 1; /* open[0..members) are the round's cluster; of those.. */
         for (size_t next = 0; next < members; next++) /* ..next is being compared */
@@ -114,7 +115,8 @@ static void join_runs(struct cru_lsh *lsh, struct cru_components *c, struct entr
     }
 }
 
-enum cru_status cru_lsh_finish(struct cru_lsh *lsh, struct cru_components *c, struct cru_error *err) {
+enum cru_status cru_lsh_finish(struct cru_lsh *lsh, struct cru_components *c,
+                               struct cru_error *err) {
     struct cru_spill_array entries, other;
     cru_spill_init(&entries, sizeof(struct entry), lsh->budget);
     cru_spill_init(&other, sizeof(struct entry), lsh->budget);

@@ -8,11 +8,11 @@
  *            32 bytes a document while one band is sorted; a band's keys are freed after it
  *   then     cluster of a document = the smallest document index it is connected to
  *
- * With --verify (matches > 0) a union is made only for pairs whose signatures agree in at least that
- * many minima, by one byte of each: a further `permutations` bytes a document. A pair that
- * is connected already is not compared, which changes no cluster; documents of a run are compared
- * with all others of the run that are not yet in their cluster. So clusters are a property of the
- * set of documents, not of their order.
+ * With --verify (matches > 0) a union is made only for pairs whose signatures agree in at least
+ * that many minima, by one byte of each: a further `permutations` bytes a document. A pair that is
+ * connected already is not compared, which changes no cluster; documents of a run are compared with
+ * all others of the run that are not yet in their cluster. So clusters are a property of the set of
+ * documents, not of their order.
  *
  * One thread at a time.
  */
@@ -40,8 +40,8 @@ void cru_lsh_release(struct cru_lsh *lsh);
  * matches nothing. */
 enum cru_status cru_lsh_add(struct cru_lsh *lsh, const uint64_t *keys, const uint8_t *sketch,
                             struct cru_error *err);
-/* Clusters of all documents added; the keys are gone after it. `components` is initialised here, also
- * on failure. */
+/* Clusters of all documents added; the keys are gone after it. `components` is initialised here,
+ * also on failure. */
 enum cru_status cru_lsh_finish(struct cru_lsh *lsh, struct cru_components *components,
                                struct cru_error *err);
 /* One byte a minimum, sketch[n]. Equal minima give equal bytes, others by chance 1 in 256. */

@@ -29,7 +29,9 @@ enum cru_status cru_minhash_init(struct cru_minhash *m, const struct cru_fold *f
     return CRU_OK;
 }
 
-void cru_minhash_release(struct cru_minhash *m) { cru_minima_release(&m->minima); }
+void cru_minhash_release(struct cru_minhash *m) {
+    cru_minima_release(&m->minima);
+}
 
 struct cru_minhash_work *cru_minhash_work_new(const struct cru_minhash *m,
                                               struct cru_arena *arena) {

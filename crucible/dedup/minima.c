@@ -67,8 +67,8 @@ minima_avx512(const uint64_t *a, const uint64_t *b, size_t padded, const uint64_
 
 /* AVX2 has no 64-bit product: low(a) low(x) + (low(a) high(x) + high(a) low(x)) 2^32. Nor an
  * unsigned 64-bit minimum: with 2^63 added on both sides the signed comparison orders the same. */
-__attribute__((target("avx2"))) static inline __m256i
-product_avx2(__m256i a, __m256i a_high, __m256i x, __m256i x_high) {
+__attribute__((target("avx2"))) static inline __m256i product_avx2(__m256i a, __m256i a_high,
+                                                                   __m256i x, __m256i x_high) {
     __m256i cross = _mm256_add_epi64(_mm256_mul_epu32(a, x_high), _mm256_mul_epu32(a_high, x));
     return _mm256_add_epi64(_mm256_mul_epu32(a, x), _mm256_slli_epi64(cross, 32));
 }
@@ -113,7 +113,11 @@ cru_minima_kernel *cru_minima_avx512(void) {
 
 #else
 
-cru_minima_kernel *cru_minima_avx2(void) { return NULL; }
-cru_minima_kernel *cru_minima_avx512(void) { return NULL; }
+cru_minima_kernel *cru_minima_avx2(void) {
+    return NULL;
+}
+cru_minima_kernel *cru_minima_avx512(void) {
+    return NULL;
+}
 
 #endif

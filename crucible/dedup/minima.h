@@ -2,10 +2,11 @@
 /*
  * The MinHash kernel: for each permutation i the minimum over all x of a[i] x + b[i] modulo 2^64.
  *
- * Multiply-shift hashing (Dietzfelbinger et al. 1997) kept at full width: a is odd, so each function
- * permutes the 64-bit words, and comparing whole words compares their top bits first. The x must be
- * well mixed (cru_mix64). One kernel is chosen at run time (AVX-512DQ, AVX2, plain C); all give the
- * same words. Immutable after init; any thread may call cru_minima_update on its own minima.
+ * Multiply-shift hashing (Dietzfelbinger et al. 1997) kept at full width: a is odd, so each
+ * function permutes the 64-bit words, and comparing whole words compares their top bits first. The
+ * x must be well mixed (cru_mix64). One kernel is chosen at run time (AVX-512DQ, AVX2, plain C);
+ * all give the same words. Immutable after init; any thread may call cru_minima_update on its own
+ * minima.
  */
 #ifndef CRU_DEDUP_MINIMA_H
 #define CRU_DEDUP_MINIMA_H

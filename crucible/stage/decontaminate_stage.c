@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `decontaminate`: documents that share an n-gram with an evaluation set are dropped, marked, or cut.
- * Where it was found goes to crucible.decontaminate in all three cases.
+ * `decontaminate`: documents that share an n-gram with an evaluation set are dropped, marked, or
+ * cut. Where it was found goes to crucible.decontaminate in all three cases.
  */
 #include <math.h>
 
@@ -18,11 +18,12 @@ struct decontaminate {
     struct cru_budget budget;
     struct cru_fold *fold;
     struct cru_decontaminate index;
+    uint64_t kept_overlapping; /* marked or cut, and still there */
 };
 
 static const struct cru_option options[] = {
     {CRU_OPTION_LIST, 0, "against", offsetof(struct decontaminate, against), "FILE|DIR", NULL, NULL,
-     0, 0, "evaluation set: a .jsonl, .json or text file, or a directory of them; repeatable"},
+     0, 0, "evaluation set: a .jsonl, .json or text file, or a directory of them"},
     {CRU_OPTION_INT, 0, "ngram", offsetof(struct decontaminate, ngram), "N", "13", NULL, 1,
      CRU_DECONTAMINATE_NGRAM_MAX, "words in a row that make an overlap"},
     {CRU_OPTION_CHOICE, 0, "action", offsetof(struct decontaminate, action), "drop|mark|cut",
@@ -33,7 +34,8 @@ static const struct cru_option options[] = {
 
 static enum cru_status decontaminate_open(struct cru_stage *stage, struct cru_error *err) {
     struct decontaminate *d = (struct decontaminate *)stage;
-    d->budget = (struct cru_budget){.limit = stage->common->memory, .tmpdir = stage->common->tmpdir};
+    d->budget =
+        (struct cru_budget){.limit = stage->common->memory, .tmpdir = stage->common->tmpdir};
     d->fold = cru_fold_new();
     cru_decontaminate_init(&d->index, d->fold, (size_t)d->ngram, &d->budget);
     if (!d->fold) return cru_fail_memory(err, "decontaminate");
@@ -85,8 +87,9 @@ static enum cru_status decontaminate_run(struct cru_stage *stage, struct cru_bat
     if (!overlaps || !work) return cru_fail_memory(err, "overlaps");
     for (size_t i = 0; i < batch->n; i++) {
         struct cru_doc *doc = &batch->docs[i];
-        enum cru_status s = cru_decontaminate_match(&d->index, work, doc->text, &batch->arena,
-                                                    &overlaps[i], err);
+        doc->scratch = &overlaps[i];
+        enum cru_status s =
+            cru_decontaminate_match(&d->index, work, doc->text, &batch->arena, &overlaps[i], err);
         if (s) return s;
         if (overlaps[i].hits && act(d, batch, doc, &overlaps[i]))
             return cru_fail_memory(err, "overlaps");
@@ -94,10 +97,24 @@ static enum cru_status decontaminate_run(struct cru_stage *stage, struct cru_bat
     return CRU_OK;
 }
 
+static enum cru_status decontaminate_commit(struct cru_stage *stage, struct cru_batch *batch,
+                                            struct cru_error *err) {
+    struct decontaminate *d = (struct decontaminate *)stage;
+    (void)err;
+    for (size_t i = 0; i < batch->n; i++) {
+        const struct cru_overlap *o = batch->docs[i].scratch;
+        if (o->hits && batch->docs[i].fate == CRU_KEEP) d->kept_overlapping++;
+    }
+    return CRU_OK;
+}
+
 static void decontaminate_stats(struct cru_stage *stage, struct cru_buffer *json) {
     const struct decontaminate *d = (const struct decontaminate *)stage;
-    cru_buffer_printf(json, ",\"ngram\":%llu,\"evaluation_words\":%llu,\"evaluation\":[",
-                      (unsigned long long)d->ngram, (unsigned long long)d->index.words.n);
+    cru_buffer_printf(json,
+                      ",\"ngram\":%llu,\"kept_overlapping\":%llu,\"evaluation_words\":%llu"
+                      ",\"evaluation\":[",
+                      (unsigned long long)d->ngram, (unsigned long long)d->kept_overlapping,
+                      (unsigned long long)d->index.words.n);
     for (size_t i = 0; i < d->index.n_files; i++) {
         const struct cru_evaluation_file *file = &d->index.files[i];
         struct cru_span name = cru_span_of(file->name);
@@ -123,6 +140,7 @@ const struct cru_stage_class cru_decontaminate_stage = {
     .size = sizeof(struct decontaminate),
     .open = decontaminate_open,
     .run = decontaminate_run,
+    .commit = decontaminate_commit,
     .stats = decontaminate_stats,
     .release = decontaminate_release,
 };

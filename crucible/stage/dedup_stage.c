@@ -47,14 +47,14 @@ static const struct cru_option options[] = {
      0, 0,
      "drop near copies by MinHash with the bands, rows and n-grams of PROFILE: fineweb, refinedweb "
      "or stack"},
-    {CRU_OPTION_INT, 0, "bands", offsetof(struct dedup, bands), "B", "0", NULL, 0,
-     CRU_MINHASH_BANDS_MAX, "bands of a signature; 0: as the profile says"},
-    {CRU_OPTION_INT, 0, "rows", offsetof(struct dedup, rows), "R", "0", NULL, 0,
-     CRU_MINHASH_ROWS_MAX, "minima in a band; 0: as the profile says"},
-    {CRU_OPTION_INT, 0, "ngram", offsetof(struct dedup, ngram), "N", "0", NULL, 0,
-     CRU_MINHASH_NGRAM_MAX, "words in a shingle; 0: as the profile says"},
-    {CRU_OPTION_REAL, 0, "verify", offsetof(struct dedup, verify), "J", "0", "0.7", 0, 1,
-     "join near copies only if their signatures put their Jaccard similarity at J or more"},
+    {CRU_OPTION_INT, 0, "bands", offsetof(struct dedup, bands), "B", NULL, NULL, 0,
+     CRU_MINHASH_BANDS_MAX, "bands of a signature, in place of the profile's"},
+    {CRU_OPTION_INT, 0, "rows", offsetof(struct dedup, rows), "R", NULL, NULL, 0,
+     CRU_MINHASH_ROWS_MAX, "minima in a band, in place of the profile's"},
+    {CRU_OPTION_INT, 0, "ngram", offsetof(struct dedup, ngram), "N", NULL, NULL, 0,
+     CRU_MINHASH_NGRAM_MAX, "words in a shingle, in place of the profile's"},
+    {CRU_OPTION_REAL, 0, "verify", offsetof(struct dedup, verify), "J", NULL, "0.7", 0, 1,
+     "join near copies only if their signatures put their Jaccard similarity at J (0.7) or more"},
     {CRU_OPTION_STRING, 0, "keep", offsetof(struct dedup, keep), "first|longest|FIELD", "first",
      NULL, 0, 0,
      "which of a cluster of near copies stays: the first, the longest, or that with the largest "
@@ -78,13 +78,14 @@ static enum cru_status check_options(struct dedup *d, const struct cru_minhash_p
     if (!d->exact && !d->minhash)
         return cru_fail(err, CRU_USAGE, "nothing to do: give --exact, --minhash or both");
     if (!d->minhash) {
-        const char *only = d->bands    ? "bands"
-                           : d->rows   ? "rows"
-                           : d->ngram  ? "ngram"
-                           : d->verify > 0 ? "verify"
+        const char *only = d->bands                   ? "bands"
+                           : d->rows                  ? "rows"
+                           : d->ngram                 ? "ngram"
+                           : d->verify > 0            ? "verify"
                            : strcmp(d->keep, "first") ? "keep"
-                                           : NULL;
-        if (only) return cru_fail(err, CRU_USAGE, "--%s is for --minhash, which was not given", only);
+                                                      : NULL;
+        if (only)
+            return cru_fail(err, CRU_USAGE, "--%s is for --minhash, which was not given", only);
         return CRU_OK;
     }
     *profile = cru_minhash_profile_find(d->minhash);
@@ -96,7 +97,8 @@ static enum cru_status check_options(struct dedup *d, const struct cru_minhash_p
 
 static enum cru_status dedup_open(struct cru_stage *stage, struct cru_error *err) {
     struct dedup *d = (struct dedup *)stage;
-    d->budget = (struct cru_budget){.limit = stage->common->memory, .tmpdir = stage->common->tmpdir};
+    d->budget =
+        (struct cru_budget){.limit = stage->common->memory, .tmpdir = stage->common->tmpdir};
     cru_exact_init(&d->seen, &d->budget);
     cru_spill_init(&d->components.parent, sizeof(uint64_t), &d->budget);
     cru_spill_init(&d->worth, sizeof(double), &d->budget);
@@ -271,8 +273,7 @@ static void dedup_stats(struct cru_stage *stage, struct cru_buffer *json) {
                       (unsigned long long)d->largest);
     if (d->lsh.matches)
         cru_buffer_printf(json, ",\"pairs_compared\":%llu,\"pairs_rejected\":%llu",
-                          (unsigned long long)d->lsh.compared,
-                          (unsigned long long)d->lsh.rejected);
+                          (unsigned long long)d->lsh.compared, (unsigned long long)d->lsh.rejected);
 }
 
 static void dedup_release(struct cru_stage *stage) {

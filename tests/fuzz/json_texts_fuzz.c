@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as JSON: no text may be longer than the input, nor may one be given of damaged input. */
+/* Any bytes as JSON: no text may be longer than the input, nor may one be given of damaged input.
+ */
 #include "crucible/base/base.h"
 #include "crucible/dedup/json_texts.h"
 #include "crucible/doc/document.h"

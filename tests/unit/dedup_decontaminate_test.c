@@ -4,9 +4,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #include "crucible/base/base.h"
 #include "crucible/base/output.h"
@@ -31,10 +32,11 @@ static int teardown(void **state) {
     return 0;
 }
 
-static const char evaluation[] =
-    "Natalia sold clips to 48 of her friends in April, and then she sold half as many clips in May.";
+static const char evaluation[] = "Natalia sold clips to 48 of her friends in April, and then she "
+                                 "sold half as many clips in May.";
 
-static void index_of(struct cru_decontaminate *d, size_t ngram, const char *const *texts, size_t n) {
+static void index_of(struct cru_decontaminate *d, size_t ngram, const char *const *texts,
+                     size_t n) {
     cru_decontaminate_init(d, fold, ngram, &budget);
     assert_int_equal(cru_decontaminate_file(d, "eval", NULL), CRU_OK);
     for (size_t i = 0; i < n; i++)
@@ -52,13 +54,14 @@ static struct cru_overlap look(const struct cru_decontaminate *d, const char *te
 
 static void thirteen_words_are_found_twelve_are_not(void **state) {
     (void)state;
-    const char *texts[] = {"An unrelated question about the boiling point of water at the top of a mountain range",
-                           evaluation};
+    const char *texts[] = {
+        "An unrelated question about the boiling point of water at the top of a mountain range",
+        evaluation};
     struct cru_decontaminate d;
     index_of(&d, 13, texts, 2);
     /* 13 words, other case, punctuation and digits. */
-    struct cru_overlap o = look(
-        &d, "Filler before. NATALIA sold -- clips; to 72 of her \"friends\" in april (and then she) ran away");
+    struct cru_overlap o = look(&d, "Filler before. NATALIA sold -- clips; to 72 of her "
+                                    "\"friends\" in april (and then she) ran away");
     assert_int_equal(o.hits, 1);
     assert_int_equal(o.covered, 13);
     assert_int_equal(o.words, 17);
@@ -80,8 +83,8 @@ static void thirteen_words_are_found_twelve_are_not(void **state) {
 
 static void short_texts_match_as_a_whole(void **state) {
     (void)state;
-    const char *texts[] = {"one two three four five six seven", /* 7 words: too short */
-                           "what is the capital city of northern france", /* 8: as a whole */
+    const char *texts[] = {"one two three four five six seven",             /* 7 words: too short */
+                           "what is the capital city of northern france",   /* 8: as a whole */
                            "which gas do plants take in from air at noon"}; /* 10 */
     struct cru_decontaminate d;
     index_of(&d, 13, texts, 3);
@@ -92,7 +95,8 @@ static void short_texts_match_as_a_whole(void **state) {
     assert_int_equal(o.hits, 1);
     assert_int_equal(o.record, 2);
     assert_int_equal(look(&d, "what is the capital city of northern").hits, 0);
-    o = look(&d, "Which gas do plants take in from air at noon? What is the capital city of northern France");
+    o = look(&d, "Which gas do plants take in from air at noon? What is the capital city of "
+                 "northern France");
     assert_int_equal(o.hits, 2);
     assert_int_equal(o.record, 3);
     assert_int_equal(o.covered, 18);
@@ -157,7 +161,8 @@ static void cutting_takes_whole_lines(void **state) {
     static const struct {
         const char *text, *rest;
     } cases[] = {
-        {"first line\nQ: Alpha, beta gamma delta epsilon zeta eta theta!\nlast\n", "first line\nlast\n"},
+        {"first line\nQ: Alpha, beta gamma delta epsilon zeta eta theta!\nlast\n",
+         "first line\nlast\n"},
         {"first\nalpha beta gamma delta\nepsilon zeta eta theta and more\nlast", "first\nlast"},
         {"alpha beta gamma delta epsilon zeta eta theta", ""},
         {"a\n\nalpha beta gamma delta epsilon zeta eta theta\n\nb", "a\n\n\nb"},
@@ -185,11 +190,13 @@ static void files_and_directories(void **state) {
     assert_int_equal(mkdir(sub, 0700), 0);
     write_text(dir, "b.jsonl",
                "{\"question\":\"which of these eight words are in the question\",\"n\":3}\n\n"
-               "{\"deep\":[{\"choices\":[\"short\",\"a\\u0062c two three four five six seven nine\"]}]}\n");
+               "{\"deep\":[{\"choices\":[\"short\",\"a\\u0062c two three four five six seven "
+               "nine\"]}]}\n");
     write_text(sub, "plain.txt", "a plain text file of more than eight words is one text");
     write_text(dir, "c.json", "{\"a\":\n [\"values of a whole json document are texts as well\"]}");
-    write_text(dir, "d.json", "{\"a\":\"one two three four five six seven ten\"}\n"
-                              "{\"a\":\"one two three four five six seven eleven\"}\n");
+    write_text(dir, "d.json",
+               "{\"a\":\"one two three four five six seven ten\"}\n"
+               "{\"a\":\"one two three four five six seven eleven\"}\n");
     write_text(dir, ".hidden", "\xFF\xFE");
     struct cru_decontaminate d;
     struct cru_error err = {0};

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Clusters against all pairs, in any order of documents, in memory and spilled; real pages. */
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
-#include <dirent.h>
 
 #include "crucible/base/base.h"
 #include "crucible/base/input.h"
@@ -20,8 +21,8 @@ struct toy {
     bool signed_[N];
 };
 
-/* Few key values, so that there are runs and chains across bands; sketches of a family agree in most
- * bytes. */
+/* Few key values, so that there are runs and chains across bands; sketches of a family agree in
+ * most bytes. */
 static void make_toy(struct toy *toy, uint64_t seed, uint64_t values) {
     struct cru_random random = {seed};
     for (size_t i = 0; i < N; i++) {
@@ -30,7 +31,8 @@ static void make_toy(struct toy *toy, uint64_t seed, uint64_t values) {
         for (size_t b = 0; b < BANDS; b++)
             toy->keys[i][b] = 1 + cru_random_next(&random) % values * 0x9E3779B97F4A7C15u;
         for (size_t k = 0; k < PERMUTATIONS; k++)
-            toy->sketch[i][k] = (uint8_t)(cru_random_next(&random) % 3 ? family : cru_random_next(&random));
+            toy->sketch[i][k] =
+                (uint8_t)(cru_random_next(&random) % 3 ? family : cru_random_next(&random));
     }
 }
 
@@ -81,8 +83,9 @@ static void check_clusters(uint64_t seed, size_t matches, uint64_t limit, bool s
     for (size_t i = 0; i < N; i++) {
         size_t doc = order[i];
         place[doc] = i;
-        assert_int_equal(cru_lsh_add(&lsh, toy.signed_[doc] ? toy.keys[doc] : NULL, toy.sketch[doc],
-                                     &err), CRU_OK);
+        assert_int_equal(
+            cru_lsh_add(&lsh, toy.signed_[doc] ? toy.keys[doc] : NULL, toy.sketch[doc], &err),
+            CRU_OK);
     }
     assert_int_equal(cru_lsh_finish(&lsh, &c, &err), CRU_OK);
     size_t clusters = 0;

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include "crucible/base/base.h"
@@ -124,10 +125,10 @@ static double s_curve(double s, double bands, double rows) {
 }
 
 /*
- * Pairs of texts with n-grams of one word, so that the exact Jaccard similarity is a count: `common`
- * words in both, `own` more in each. Agreement of minima and of keys must be within four standard
- * deviations of theory; the pair's 112 minima share one pair of sets, so the mean over pairs is what
- * is tested, at the variance of independent minima.
+ * Pairs of texts with n-grams of one word, so that the exact Jaccard similarity is a count:
+ * `common` words in both, `own` more in each. Agreement of minima and of keys must be within four
+ * standard deviations of theory; the pair's 112 minima share one pair of sets, so the mean over
+ * pairs is what is tested, at the variance of independent minima.
  */
 static void check_similarity(const struct cru_minhash *m, struct cru_minhash_work *work,
                              uint64_t common, uint64_t own, uint64_t seed) {
@@ -184,12 +185,12 @@ static void s_curve_is_as_computed(void **state) {
     assert_int_equal(cru_minhash_init(&m, fold, 14, 8, 1, 0, NULL), CRU_OK);
     struct cru_minhash_work *work = cru_minhash_work_new(&m, &arena);
     assert_non_null(work);
-    check_similarity(&m, work, 60, 120, 1);  /* .20 */
-    check_similarity(&m, work, 100, 50, 2);  /* .50 */
-    check_similarity(&m, work, 140, 30, 3);  /* .70 */
-    check_similarity(&m, work, 144, 28, 4);  /* .72, the curve's middle */
-    check_similarity(&m, work, 160, 20, 5);  /* .80 */
-    check_similarity(&m, work, 180, 10, 6);  /* .90 */
+    check_similarity(&m, work, 60, 120, 1); /* .20 */
+    check_similarity(&m, work, 100, 50, 2); /* .50 */
+    check_similarity(&m, work, 140, 30, 3); /* .70 */
+    check_similarity(&m, work, 144, 28, 4); /* .72, the curve's middle */
+    check_similarity(&m, work, 160, 20, 5); /* .80 */
+    check_similarity(&m, work, 180, 10, 6); /* .90 */
     cru_minhash_release(&m);
     cru_arena_release(&arena);
 }

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
 
 #include "crucible/base/base.h"
@@ -28,8 +29,8 @@ static size_t words_of(struct cru_span text, uint64_t *hashes, struct cru_word_p
     struct cru_word_scan scan;
     cru_word_scan_init(&scan, fold, text);
     size_t n = 0;
-    for (size_t got; (got = cru_word_scan_next(&scan, hashes + n, places ? places + n : NULL,
-                                               step)) > 0;)
+    for (size_t got;
+         (got = cru_word_scan_next(&scan, hashes + n, places ? places + n : NULL, step)) > 0;)
         n += got;
     return n;
 }
@@ -49,18 +50,20 @@ static void equal_after_folding(void **state) {
         size_t words;
     } same[] = {
         {"The quick brown fox.", "the QUICK, (brown) fox", 4},
-        {"\xC3\x89l dijo", "e\xCC\x81l DIJO", 2},                    /* precomposed, combining */
-        {"na\xC3\xAFve co\xC2\xADoperate", "naive cooperate", 2},    /* diaeresis, soft hyphen */
-        {"in 1999, 1,024.5 x", "in 7, 88 x", 4},                     /* digit runs */
+        {"\xC3\x89l dijo", "e\xCC\x81l DIJO", 2},                 /* precomposed, combining */
+        {"na\xC3\xAFve co\xC2\xADoperate", "naive cooperate", 2}, /* diaeresis, soft hyphen */
+        {"in 1999, 1,024.5 x", "in 7, 88 x", 4},                  /* digit runs */
         {"mp3 v2", "mp4 v9", 2},
-        {"\xD9\xA3\xD9\xA4 x", "5 x", 2},                            /* Arabic-Indic digits */
+        {"\xD9\xA3\xD9\xA4 x", "5 x", 2}, /* Arabic-Indic digits */
         {"\xE6\x9D\xB1\xE4\xBA\xAC Tower", "\xE6\x9D\xB1 \xE4\xBA\xAC tower", 3},
-        {"a\xE6\x9D\xB1" "b", "a \xE6\x9D\xB1 b", 3},
+        {"a\xE6\x9D\xB1"
+         "b",
+         "a \xE6\x9D\xB1 b", 3},
         {"\xED\x95\x9C\xEA\xB5\xAD\xEC\x96\xB4 a", "\xED\x95\x9C\xEA\xB5\xAD\xEC\x96\xB4, A", 2},
         {"\xCE\xA3\xCE\x9F\xCE\xA6\xCE\x99\xCE\x91", "\xCF\x83\xCE\xBF\xCF\x86\xCE\xB9\xCE\xB1", 1},
-        {"a \xE2\x80\x94 b \xF0\x9F\x98\x80 c", "a b c", 3},         /* dash, emoji */
+        {"a \xE2\x80\x94 b \xF0\x9F\x98\x80 c", "a b c", 3}, /* dash, emoji */
         {"", " .,;-- \n\t", 0},
-        {"\xCC\x81", "", 0},                                         /* a mark alone */
+        {"\xCC\x81", "", 0}, /* a mark alone */
         {"3.x", "4 x", 2},
         {"don't", "don t", 2},
     };
@@ -73,9 +76,10 @@ static void equal_after_folding(void **state) {
 
 static void different_words_differ(void **state) {
     (void)state;
-    static const char *const words[] = {"a",   "b",     "ab",   "ba",  "abc", "acb",
-                                        "aab", "aba",   "0",    "a0",  "0a",  "\xE6\x9D\xB1",
-                                        "\xD1\x8F", "\xC3\x9F", "ss", "aaaaaaaaaaaaaaaaaaaaaaaaa"};
+    static const char *const words[] = {"a",        "b",        "ab",  "ba",
+                                        "abc",      "acb",      "aab", "aba",
+                                        "0",        "a0",       "0a",  "\xE6\x9D\xB1",
+                                        "\xD1\x8F", "\xC3\x9F", "ss",  "aaaaaaaaaaaaaaaaaaaaaaaaa"};
     size_t n = sizeof words / sizeof *words;
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < n; j++) {

@@ -4,8 +4,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #include "crucible/base/base.h"
 #include "crucible/base/output.h"
@@ -29,7 +30,8 @@ static struct cru_stage *new_stage(const struct cru_stage_class *class,
     assert_int_equal(cru_options_defaults(class->options, stage, &stage->store, &err), CRU_OK);
     for (; settings->name; settings++)
         assert_int_equal(cru_options_set(class->options, stage, &stage->store, settings->name,
-                                         settings->value, &err), CRU_OK);
+                                         settings->value, &err),
+                         CRU_OK);
     return stage;
 }
 
@@ -54,8 +56,9 @@ static void drive(struct cru_stage *stage, const char *const *lines, size_t n, s
         if (i % size == 0) cru_batch_init(batch);
         struct cru_doc *doc = cru_batch_add(batch);
         assert_non_null(doc);
-        assert_int_equal(cru_json_document(parser, cru_span_of(lines[i]), "text", "in", i, batch,
-                                           doc, &err), CRU_OK);
+        assert_int_equal(
+            cru_json_document(parser, cru_span_of(lines[i]), "text", "in", i, batch, doc, &err),
+            CRU_OK);
         doc->number = i;
     }
     size_t n_batches = (n + size - 1) / size;
@@ -169,14 +172,15 @@ static void minhash_keeps_as_told(void **state) {
 
 static void both_and_verified(void **state) {
     (void)state;
-    struct setting settings[] = {{"exact", "text"}, {"minhash", "fineweb"}, {"verify", "0.7"},
-                                 {NULL, NULL}};
+    struct setting settings[] = {
+        {"exact", "text"}, {"minhash", "fineweb"}, {"verify", "0.7"}, {NULL, NULL}};
     expect(&cru_dedup_stage, settings, documents, 5,
            "{\"id\":\"a\",\"u\":\"x\",\"s\":1,\"text\":\"" WORDS "\"}\n"
            "{\"id\":\"b\",\"u\":\"y\",\"s\":5,\"text\":\"short\"}\n"
            "-{\"id\":\"c\",\"u\":\"x\",\"s\":7,\"text\":\"" WORDS "\",\"crucible\":{\"drop\":"
            "{\"stage\":\"dedup\",\"rule\":\"exact-duplicate\"}}}\n"
-           "-{\"id\":\"d\",\"s\":9,\"text\":\"" WORDS "!!!\",\"crucible\":{\"dedup\":{\"cluster\":0,"
+           "-{\"id\":\"d\",\"s\":9,\"text\":\"" WORDS
+           "!!!\",\"crucible\":{\"dedup\":{\"cluster\":0,"
            "\"size\":2,\"keep\":false},\"drop\":"
            "{\"stage\":\"dedup\",\"rule\":\"near-duplicate\",\"value\":0}}}\n"
            "-{\"id\":\"e\",\"text\":\"short\",\"crucible\":{\"drop\":"
@@ -185,8 +189,8 @@ static void both_and_verified(void **state) {
 
 static void marks(void **state) {
     (void)state;
-    struct setting settings[] = {{"exact", "text"}, {"minhash", "fineweb"}, {"mark", "true"},
-                                 {NULL, NULL}};
+    struct setting settings[] = {
+        {"exact", "text"}, {"minhash", "fineweb"}, {"mark", "true"}, {NULL, NULL}};
     expect(&cru_dedup_stage, settings, documents + 1, 4,
            "{\"id\":\"b\",\"u\":\"y\",\"s\":5,\"text\":\"short\",\"crucible\":{\"dedup\":"
            "{\"cluster\":0,\"size\":1,\"keep\":true}}}\n"
@@ -228,11 +232,13 @@ static void decontaminate_actions(void **state) {
     int file = mkstemps(path, 6);
     assert_true(file >= 0);
     (void)close(file);
-    static const char set[] = "{\"q\":\"What is the name of the river that flows through Prague?\"}\n";
+    static const char set[] =
+        "{\"q\":\"What is the name of the river that flows through Prague?\"}\n";
     assert_int_equal(cru_write_file(path, set, sizeof set - 1, NULL), CRU_OK);
     static const char *const lines[] = {
         "{\"id\":\"a\",\"text\":\"clean\"}",
-        "{\"id\":\"b\",\"text\":\"one two\\nWHAT IS the name: of the river that flows through Prague\\nend\"}",
+        "{\"id\":\"b\",\"text\":\"one two\\nWHAT IS the name: of the river that flows through "
+        "Prague\\nend\"}",
         "{\"id\":\"c\",\"text\":\"what is the name of the river that flows through prague\"}",
     };
     static const struct {
@@ -265,9 +271,12 @@ static void decontaminate_actions(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(exact_text),     cmocka_unit_test(exact_field),
-        cmocka_unit_test(minhash_keeps_as_told), cmocka_unit_test(both_and_verified),
-        cmocka_unit_test(marks),          cmocka_unit_test(wrong_options),
+        cmocka_unit_test(exact_text),
+        cmocka_unit_test(exact_field),
+        cmocka_unit_test(minhash_keeps_as_told),
+        cmocka_unit_test(both_and_verified),
+        cmocka_unit_test(marks),
+        cmocka_unit_test(wrong_options),
         cmocka_unit_test(decontaminate_actions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
