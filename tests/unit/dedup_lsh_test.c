@@ -29,7 +29,7 @@ static void make_toy(struct toy *toy, uint64_t seed, uint64_t values) {
         toy->signed_[i] = cru_random_next(&random) % 10 != 0;
         uint64_t family = cru_random_next(&random) % 6;
         for (size_t b = 0; b < BANDS; b++)
-            toy->keys[i][b] = 1 + cru_random_next(&random) % values * 0x9E3779B97F4A7C15u;
+            toy->keys[i][b] = 1 + (cru_random_next(&random) % values << (16 * b));
         for (size_t k = 0; k < PERMUTATIONS; k++)
             toy->sketch[i][k] =
                 (uint8_t)(cru_random_next(&random) % 3 ? family : cru_random_next(&random));
