@@ -179,14 +179,20 @@ static enum cru_status export_megatron(const struct exporter *x, struct cru_erro
 
 /* ---- datatrove ---- */
 
-/* As Python's humanize.metric(n, unit="T"): three significant digits and an SI prefix. */
+/* As Python's humanize.metric(n, unit="T"): three significant digits and an SI prefix. A number
+ * that rounds up to the next power of ten takes that power's form: 9,999 is 10.0 k. */
 static void human_tokens(uint64_t n, char *text, size_t capacity) {
     static const char *const prefixes[] = {"", "k", "M", "G", "T", "P", "E"};
     int exponent = 0;
     for (uint64_t rest = n; rest >= 10; rest /= 10) exponent++;
-    double value = (double)n;
-    for (int i = 0; i < exponent / 3; i++) value /= 1000;
-    (void)snprintf(text, capacity, "%.*f %sT", 2 - exponent % 3, value, prefixes[exponent / 3]);
+    for (int rounding = 0; rounding < 2; rounding++) {
+        double value = (double)n, next = 10;
+        for (int i = 0; i < exponent / 3; i++) value /= 1000;
+        for (int i = 0; i < exponent % 3; i++) next *= 10;
+        (void)snprintf(text, capacity, "%.*f %sT", 2 - exponent % 3, value, prefixes[exponent / 3]);
+        if (strtod(text, NULL) < next) return;
+        exponent++;
+    }
 }
 
 static enum cru_status datatrove_shard(const struct exporter *x, size_t k, struct cru_error *err) {
