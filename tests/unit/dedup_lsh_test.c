@@ -21,8 +21,8 @@ struct toy {
     bool signed_[N];
 };
 
-/* Few key values, so that there are runs and chains across bands; sketches of a family agree in
- * most bytes. */
+/* Few key values, so that there are runs and chains across bands; each band's keys differ in other
+ * bits; sketches of a family agree in most bytes. */
 static void make_toy(struct toy *toy, uint64_t seed, uint64_t values) {
     struct cru_random random = {seed};
     for (size_t i = 0; i < N; i++) {
