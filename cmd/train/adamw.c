@@ -125,7 +125,7 @@ static void newton_schulz(size_t rows, size_t columns, float *x, float *next, fl
     static const float c[3] = {3.4445f, -4.7750f, 2.0315f};
     double sum = 0;
     for (size_t i = 0; i < rows * columns; i++) sum += (double)x[i] * (double)x[i];
-    cru_scale(rows * columns, (float)(1 / (sqrt(sum) + 1e-7)), x, x);
+    cru_rescale(rows * columns, (float)(1 / (sqrt(sum) + 1e-7)), x);
     for (int round = 0; round < 5; round++) {
         cru_gemm(CRU_N, CRU_T, rows, rows, columns, x, columns, x, columns, false, a, rows, threads);
         cru_gemm(CRU_N, CRU_N, rows, rows, rows, a, rows, a, rows, false, poly, rows, threads);

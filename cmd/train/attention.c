@@ -95,7 +95,7 @@ static void attention_forward_block(const struct attention_job *job, size_t star
             row[j] = cru_real_exp(row[j] - most);
             sum += row[j];
         }
-        cru_scale(seen, 1 / sum, row, row);
+        cru_rescale(seen, 1 / sum, row);
         memset(row + seen, 0, (columns - seen) * sizeof *row);
         job->cache->log_sum[(from + i) * job->s.heads + head] = most + (real)log((double)sum);
     }

@@ -162,7 +162,7 @@ static void delta_read(struct delta_chunk *w, real *o, size_t ld_o, real *next) 
             cru_scale(dk, w->e[i], w->q + i * w->ld_qk, w->q_e + i * dk);
         cru_gemm_serial(CRU_N, CRU_N, c, dv, dk, w->q_e, dk, w->state, dv, true, o, ld_o);
     }
-    for (size_t i = 0; i < c; i++) cru_scale(dv, scale, o + i * ld_o, o + i * ld_o);
+    for (size_t i = 0; i < c; i++) cru_rescale(dv, scale, o + i * ld_o);
     if (!next) return;
     if (w->state)
         cru_scale(dk * dv, w->e[c - 1], w->state, next);
@@ -359,7 +359,7 @@ static void delta_sequential_head(void *context, size_t index, int thread) {
         real alpha = cru_real_exp(job->in.g[t * s.v_heads + j]);
         real beta = job->in.beta[t * s.v_heads + j];
         memset(read, 0, s.dv * sizeof *read);
-        cru_scale(s.dk * s.dv, alpha, state, state);
+        cru_rescale(s.dk * s.dv, alpha, state);
         for (size_t a = 0; a < s.dk; a++) cru_axpy(s.dv, k[a], state + a * s.dv, read);
         for (size_t b = 0; b < s.dv; b++) read[b] = beta * (v[b] - read[b]);
         memset(o, 0, s.dv * sizeof *o);

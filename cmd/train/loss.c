@@ -9,59 +9,82 @@ size_t cru_loss_chunk_rows(struct cru_loss loss) {
     return rows < 16 ? 16 : rows > 1024 ? 1024 : rows;
 }
 
-enum { SOFTMAX_LANES = 16 };
+/*
+ * The float row works on eight lanes at a time in GCC's vector types, which any machine can compute;
+ * SOFTMAX_RUN values are summed in lanes, then gathered in double, so no sum is long enough to lose
+ * digits.
+ */
+#ifndef CRU_REAL_DOUBLE
+enum { SOFTMAX_LANES = 8, SOFTMAX_RUN = 1024 };
+typedef float softmax_reals __attribute__((vector_size(4 * SOFTMAX_LANES)));
+typedef uint32_t softmax_bits __attribute__((vector_size(4 * SOFTMAX_LANES)));
 
-#ifdef CRU_REAL_DOUBLE
-static inline real softmax_exp(real x) { return exp(x); }
-#else
-static inline __attribute__((always_inline)) float softmax_exp(float x) {
+/* *x <- the larger of *x and *y in each lane */
+static inline __attribute__((always_inline)) void lanes_max(softmax_reals *x, const softmax_reals *y) {
+    softmax_bits keep = (softmax_bits)(*x > *y);
+    *x = (softmax_reals)(((softmax_bits)*x & keep) | ((softmax_bits)*y & ~keep));
+}
+
+static inline __attribute__((always_inline)) void lanes_exp(softmax_reals *x) {
     const float round = 12582912.0f; /* 1.5 * 2^23: adding it leaves the nearest integer in the low bits */
-    const float low = -87.0f;        /* e^-87 is the last that is not subnormal */
-    x = x > low ? x : low;
-    float t = x * 1.44269504f + round, k = t - round;
-    uint32_t bits;
-    memcpy(&bits, &t, sizeof bits);
-    float r = (x - k * 0.693359375f) + k * 2.12194440e-4f; /* ln 2 in two parts (Cody, Waite 1980) */
-    float p = 1.0f / 5040;
-    p = p * r + 1.0f / 720;
+    const softmax_reals low = {-87, -87, -87, -87, -87, -87, -87, -87}; /* e^-87: the last normal number */
+    lanes_max(x, &low);
+    softmax_reals t = *x * 1.44269504f + round, k = t - round;
+    softmax_reals r = (*x - k * 0.693359375f) + k * 2.12194440e-4f; /* ln 2 in two parts (Cody, Waite 1980) */
+    softmax_reals p = r * (1.0f / 5040) + 1.0f / 720;
     p = p * r + 1.0f / 120;
     p = p * r + 1.0f / 24;
     p = p * r + 1.0f / 6;
     p = p * r + 0.5f;
     p = p * r + 1.0f;
     p = p * r + 1.0f;
-    bits = (bits << 23) + 0x3F800000u; /* 2^k */
-    float power;
-    memcpy(&power, &bits, sizeof power);
-    return p * power;
+    *x = p * (softmax_reals)(((softmax_bits)t << 23) + 0x3F800000u); /* 2^k */
 }
-#endif
 
 static inline __attribute__((always_inline)) void softmax_body(size_t n, real *z, real *most,
                                                                real *sum) {
-    real top[SOFTMAX_LANES], total[SOFTMAX_LANES];
-    size_t i, whole = n / SOFTMAX_LANES * SOFTMAX_LANES;
-    for (size_t l = 0; l < SOFTMAX_LANES; l++) top[l] = -INFINITY, total[l] = 0;
-    for (i = 0; i < whole; i += SOFTMAX_LANES)
-        for (size_t l = 0; l < SOFTMAX_LANES; l++) top[l] = z[i + l] > top[l] ? z[i + l] : top[l];
-    for (; i < n; i++) top[i - whole] = z[i] > top[i - whole] ? z[i] : top[i - whole];
-    for (size_t l = 1; l < SOFTMAX_LANES; l++) top[0] = top[l] > top[0] ? top[l] : top[0];
-    for (i = 0; i < whole; i += SOFTMAX_LANES)
-        for (size_t l = 0; l < SOFTMAX_LANES; l++) {
-            z[i + l] = softmax_exp(z[i + l] - top[0]);
-            total[l] += z[i + l];
-        }
-    for (; i < n; i++) {
-        z[i] = softmax_exp(z[i] - top[0]);
-        total[i - whole] += z[i];
+    const float none = -INFINITY;
+    softmax_reals x, top = {none, none, none, none, none, none, none, none}, last;
+    size_t i, whole = n / SOFTMAX_LANES * SOFTMAX_LANES, left = n - whole;
+    double total = 0;
+    last = top; /* lanes past the end */
+    memcpy(&last, z + whole, left * sizeof *z);
+    for (i = 0; i < whole; i += SOFTMAX_LANES) {
+        memcpy(&x, z + i, sizeof x);
+        lanes_max(&top, &x);
     }
-    for (size_t l = 1; l < SOFTMAX_LANES; l++) total[0] += total[l];
-    *most = top[0];
-    *sum = total[0];
+    lanes_max(&top, &last);
+    for (size_t l = 1; l < SOFTMAX_LANES; l++) top[0] = top[l] > top[0] ? top[l] : top[0];
+    float highest = top[0];
+    for (i = 0; i < whole;) {
+        softmax_reals lanes = {0};
+        size_t end = whole - i < SOFTMAX_RUN ? whole : i + SOFTMAX_RUN;
+        for (; i < end; i += SOFTMAX_LANES) {
+            memcpy(&x, z + i, sizeof x);
+            x -= highest;
+            lanes_exp(&x);
+            memcpy(z + i, &x, sizeof x);
+            lanes += x;
+        }
+        for (size_t l = 0; l < SOFTMAX_LANES; l++) total += (double)lanes[l];
+    }
+    last -= highest;
+    lanes_exp(&last);
+    memcpy(z + whole, &last, left * sizeof *z);
+    for (size_t l = 0; l < left; l++) total += (double)last[l];
+    *most = highest;
+    *sum = (real)total;
 }
+#endif
 
 /* No fused multiply-adds (ISO C contraction is off), so wider vectors give the same bits. */
-#if defined(__x86_64__) && !defined(CRU_REAL_DOUBLE)
+#ifdef CRU_REAL_DOUBLE
+void cru_softmax_row(size_t n, real *z, real *most, real *sum) {
+    *most = -INFINITY, *sum = 0;
+    for (size_t i = 0; i < n; i++) *most = z[i] > *most ? z[i] : *most;
+    for (size_t i = 0; i < n; i++) *sum += z[i] = exp(z[i] - *most);
+}
+#elif defined(__x86_64__)
 __attribute__((target("avx2"))) static void softmax_avx2(size_t n, real *z, real *most, real *sum) {
     softmax_body(n, z, most, sum);
 }
@@ -103,7 +126,7 @@ static void loss_row(void *context, size_t i, int thread) {
     job->nll[r] = (double)targets * ((double)most + log((double)sum)) - picked;
     if (!job->backward) return;
     double share = (double)rows->weight[r] * job->inverse_total;
-    cru_scale(job->vocabulary, (real)((double)targets * share / (double)sum), z, z);
+    cru_rescale(job->vocabulary, (real)((double)targets * share / (double)sum), z);
     for (size_t j = 0; j < rows->bag; j++)
         if (target[j] >= 0) z[target[j]] -= (real)share;
 }

@@ -32,7 +32,7 @@ void cru_loss_run(struct cru_loss loss, const struct cru_rows *rows, const real 
 /*
  * z[n] <- e^(z - max z); *most and *sum are the maximum and the sum of the result. The float build's
  * exponential is Cody and Waite's reduction with the Taylor series to r^7: its relative error is below
- * 2.5e-7, and it is the same to the bit on every machine. Sums have 16 fixed lanes.
+ * 1.5e-7, and it is the same to the bit on every machine. Sums have a fixed order.
  */
 void cru_softmax_row(size_t n, real *z, real *most, real *sum);
 

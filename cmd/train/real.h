@@ -113,9 +113,19 @@ static inline real cru_dot(size_t n, const real *restrict x, const real *restric
     for (size_t l = 0; l < CRU_LANES; l++) sum += lane[l];
     return sum;
 }
-/* y = a * x; x and y may be the same. */
-static inline void cru_scale(size_t n, real a, const real *x, real *y) {
-    for (size_t i = 0; i < n; i++) y[i] = a * x[i];
+/* y = a * x */
+static inline void cru_scale(size_t n, real a, const real *restrict x, real *restrict y) {
+    size_t i = 0;
+    for (; i + CRU_LANES <= n; i += CRU_LANES)
+        for (size_t l = 0; l < CRU_LANES; l++) y[i + l] = a * x[i + l];
+    for (; i < n; i++) y[i] = a * x[i];
+}
+/* x = a * x */
+static inline void cru_rescale(size_t n, real a, real *x) {
+    size_t i = 0;
+    for (; i + CRU_LANES <= n; i += CRU_LANES)
+        for (size_t l = 0; l < CRU_LANES; l++) x[i + l] *= a;
+    for (; i < n; i++) x[i] *= a;
 }
 
 #endif
