@@ -101,14 +101,13 @@ static enum cru_status cut_segments(struct cru_ddm_analyzer *a, struct cru_span 
 /* The key of n words in their order. */
 static uint64_t gram_key(const struct cru_word *w, size_t n) {
     uint64_t key = n;
-    for (size_t i = 0; i < n; i++)
-        key = (key << 31 | key >> 33) * 0x9E3779B97F4A7C15u + w[i].hash;
+    for (size_t i = 0; i < n; i++) key = (key << 31 | key >> 33) * 0x9E3779B97F4A7C15u + w[i].hash;
     return cru_mix64(key);
 }
 
-/* How many windows of `width` words in a run of n hold word j as the first of its type, when its type
- * was last seen just before `after` (all counted from the run's start). Summed over j this is the sum
- * over all windows of the number of types in them. */
+/* How many windows of `width` words in a run of n hold word j as the first of its type, when its
+ * type was last seen just before `after` (all counted from the run's start). Summed over j this is
+ * the sum over all windows of the number of types in them. */
 static uint64_t windows_led(uint64_t j, uint64_t after, uint64_t n, uint64_t width) {
     uint64_t low = j + 1 > width ? j + 1 - width : 0;
     uint64_t high = j < n - width ? j : n - width;
@@ -225,9 +224,9 @@ static void decide(const struct cru_ddm_config *config, struct cru_ddm_result *r
     else
         r->bin = CRU_DDM_CORE;
     if (r->bin != CRU_DDM_REJECT)
-        r->weight = config->weight_floor +
-                    config->weight_range /
-                        (1 + exp(-(q - config->weight_middle) / config->weight_slope));
+        r->weight =
+            config->weight_floor +
+            config->weight_range / (1 + exp(-(q - config->weight_middle) / config->weight_slope));
 }
 
 enum cru_status cru_ddm_score(struct cru_ddm_analyzer *a, struct cru_span text,
@@ -241,14 +240,15 @@ enum cru_status cru_ddm_score(struct cru_ddm_analyzer *a, struct cru_span text,
     a->region.n = 0;
     cru_words_clear(&a->words);
     if (text.n > UINT32_MAX)
-        return cru_fail(err, CRU_BAD, "unable to score a text: %zu bytes: 4 GiB is the limit", text.n);
+        return cru_fail(err, CRU_BAD, "unable to score a text: %zu bytes: 4 GiB is the limit",
+                        text.n);
 
     if (region == CRU_DDM_AUTO && !config->seeks_reasoning) region = CRU_DDM_TEXT;
     status = cru_region_find(&a->region, text, region, err);
     result->tagged = a->region.tagged;
     for (size_t i = 0; status == CRU_OK && i < a->region.n; i++)
-        status = cru_words_add(&a->words, text, a->region.pieces[i].begin, a->region.pieces[i].end,
-                               err);
+        status =
+            cru_words_add(&a->words, text, a->region.pieces[i].begin, a->region.pieces[i].end, err);
     if (status != CRU_OK || a->words.n == 0) return status;
 
     if (a->words.n >= UINT32_MAX - a->clock) { /* after some 4 billion words */

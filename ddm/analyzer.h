@@ -11,12 +11,12 @@
 
 /*
  * Sizes. Four characters of Han or kana make a gram that repeats by chance where four words do not:
- * with 4, 6 and 8 characters the median page of the Debian installation guide has .45, .474, .477 (Chinese)
- * and .33, .40, .44 (Japanese) as its signal_score, against .487 in English.
+ * with 4, 6 and 8 characters the median page of the Debian installation guide has .45, .474, .477
+ * (Chinese) and .33, .40, .44 (Japanese) as its signal_score, against .487 in English.
  */
 enum {
-    CRU_DDM_WORDS = 4, /* words a gram */
-    CRU_DDM_CHARACTERS = 8, /* the same, when it begins with a character of a script without spaces */
+    CRU_DDM_WORDS = 4,       /* words a gram */
+    CRU_DDM_CHARACTERS = 8,  /* the same, when the first is such a character */
     CRU_DDM_TTR_WINDOW = 50, /* words; Covington, McFall 2010 use 50 to 500 */
 };
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The DDM analyzer: one text in, numbers out. It reads a text as evidence that comes in over time: each
- * segment pushes a leaky accumulator (an Ornstein-Uhlenbeck process) up when it says something new
- * and down when it repeats what was said, and the path of the accumulator's mean is the score.
+ * The DDM analyzer: one text in, numbers out. It reads a text as evidence that comes in over time:
+ * each segment pushes a leaky accumulator (an Ornstein-Uhlenbeck process) up when it says something
+ * new and down when it repeats what was said, and the path of the accumulator's mean is the score.
  *
  *    region ──> words ──> segments ──> s_i = signal, D_i = words / 50
  *
  *      A ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄╭────────╮┄┄┄┄┄  engaged above A: U, a share of the time
- *                    ╭────╯          ╰─╮        signal_score: area under m, over what s = 1 would give
- *      0 ───────────╯                   ╰──     m(t), mean of dx = theta(mu - x)dt + v s(t) dt + sigma dW
+ *                    ╭────╯          ╰─╮        signal_score: area under m, over that for s = 1
+ *      0 ───────────╯                   ╰──    m(t): mean of dx = theta(mu-x)dt + v s(t)dt + sigma dW
  *      B ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄╲  degenerate when it stays below B for long: L
  *
  * The solution inside a segment is exact (the drive is constant there), so neither the cut of a
@@ -21,9 +21,10 @@
  * English words by which a writer corrects, checks and explores; in other languages the three cue
  * densities are 0 and the score rests on novelty, repetition and lexical diversity.
  *
- * Memory: a cru_ddm_analyzer owns all scratch, 60 to 100 bytes a word of the longest text so far (10 to
- * 17 times its bytes in English), and does not allocate once warm. One thread at a time; one analyzer a thread. Texts must be UTF-8
- * (any bytes are safe, but characters are then guessed) and under 4 GiB.
+ * Memory: a cru_ddm_analyzer owns all scratch, 60 to 100 bytes a word of the longest text so far
+ * (10 to 17 times its bytes in English), and does not allocate once warm. One thread at a time; one
+ * analyzer a thread. Texts must be UTF-8 (any bytes are safe, but characters are then guessed) and
+ * under 4 GiB.
  * Errors: CRU_FATAL when memory is short, CRU_BAD for a text of 4 GiB or more.
  */
 #ifndef CRU_DDM_DDM_H
@@ -38,13 +39,13 @@ enum { CRU_DDM_BINS = 4 };
 
 /* Which part of a text is scored. */
 enum cru_ddm_region {
-    CRU_DDM_AUTO,     /* THINK when the profile seeks reasoning and there are think tags, else TEXT */
+    CRU_DDM_AUTO,     /* THINK when the profile seeks reasoning and there are tags, else TEXT */
     CRU_DDM_THINK,    /* what stands inside <think> tags; nothing when there are none */
     CRU_DDM_RESPONSE, /* what stands behind the last </think>; all when there is none */
     CRU_DDM_TEXT,     /* all */
 };
 
-/* Every constant of the analyzer. Words are the unit of length, `words_per_time` of them of time. */
+/* Every constant of the analyzer. Length is in words; `words_per_time` words are a time of 1. */
 struct cru_ddm_config {
     const char *name;
     /* the process */
@@ -57,7 +58,7 @@ struct cru_ddm_config {
     double cue_scale; /* c = 1 - exp(-hits per 100 words / cue_scale) */
     /* boundaries */
     double upper, lower, sustained_time, sustained_share;
-    /* bins: warmup below q_core, core below q_anneal; anneal also needs the engaged share and cues */
+    /* bins: warmup below q_core, core below q_anneal; anneal also needs engagement and cues */
     double q_core, q_anneal, engaged_anneal;
     uint32_t cues_anneal;
     /* raw loss weight = floor + range / (1 + exp(-(Q - middle) / slope)); 0 for reject */
@@ -79,9 +80,9 @@ struct cru_ddm_segment {
 };
 
 struct cru_ddm_result {
-    double signal_score;             /* Q: mean signal, early segments counting a little more; [-1, 1] */
-    uint64_t self_corrections, verifications, explorations; /* cues counted, code fences left out */
-    double coherence;                /* 1 - share of time with the mean below its resting level mu */
+    double signal_score;             /* Q: mean signal, early segments counting more; [-1, 1] */
+    uint64_t self_corrections, verifications, explorations; /* cues, code fences left out */
+    double coherence;                /* 1 - share of time with the mean below mu, where it rests */
     uint64_t thinking_words, segments;
     double time;                     /* T */
     double engaged;                  /* U: share of T with mean >= upper */

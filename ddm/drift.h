@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The path of the mean and variance of dx = theta(mu - x)dt + v s(t) dt + sigma dW, x(0) = x0, for a
- * drive s(t) that is constant on pieces; each piece is one exact step, never Euler's.
+ * The path of the mean and variance of dx = theta(mu - x)dt + v s(t) dt + sigma dW, x(0) = x0, for
+ * a drive s(t) that is constant on pieces; each piece is one exact step, never Euler's.
  *
  * With g(t) = (1 - exp(-theta t)) / theta (t when theta = 0) and k = theta(mu - m) + v s:
  *
@@ -35,9 +35,9 @@ void cru_drift_begin(struct cru_drift *d);
 /* Goes on for `time` >= 0 under the drive s. */
 void cru_drift_step(struct cru_drift *d, double s, double time);
 /*
- * Q: the area under the mean over the area that s = 1 would give, which corrects for the start and for
- * length: a constant s has Q = s whatever the time. It is an average of s(t) with positive weights.
- * 0 when no time has passed.
+ * Q: the area under the mean over the area that s = 1 would give, which corrects for the start and
+ * for length: a constant s has Q = s whatever the time. It is an average of s(t) with positive
+ * weights. 0 when no time has passed.
  */
 double cru_drift_score(const struct cru_drift *d);
 

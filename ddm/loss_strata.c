@@ -4,7 +4,8 @@
 
 enum { DIGITS = 3, LARGEST_DIGIT = 1 << 12 };
 
-/* The length at `place` (from 0) of the sorted lengths, digit by digit from the top: 12, 10, 10 bits. */
+/* The length at `place` (from 0) of the sorted lengths, digit by digit from the top: 12, 10, 10
+ * bits. */
 static uint32_t length_at(const struct cru_loss_record *records, size_t n, uint64_t place) {
     static const unsigned bits[DIGITS] = {12, 10, 10};
     uint64_t found = 0; /* 64 bits, so that no shift is by the width */
@@ -24,7 +25,8 @@ static uint32_t length_at(const struct cru_loss_record *records, size_t n, uint6
     return (uint32_t)found;
 }
 
-/* The edge below stratum b is the ceil(b n / 8)-th shortest length; edges that fall together are one. */
+/* The edge below stratum b is the ceil(b n / 8)-th shortest length; edges that fall together are
+ * one. */
 static void find_edges(struct cru_loss_strata *s, const struct cru_loss_record *records, size_t n) {
     for (uint64_t b = 1; b <= CRU_LOSS_STRATA; b++) {
         uint64_t place = (b * n + CRU_LOSS_STRATA - 1) / CRU_LOSS_STRATA - 1;
@@ -41,7 +43,7 @@ size_t cru_loss_stratum(const struct cru_loss_strata *s, uint32_t words) {
 
 /* Sums of one stratum over records of weight > 0. */
 struct sums {
-    uint64_t words, capped;    /* words of all, and of those at the cap */
+    uint64_t words, capped;     /* words of all, and of those at the cap */
     unsigned __int128 weighted; /* words times weight of the others */
 };
 

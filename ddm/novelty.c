@@ -4,7 +4,9 @@
 
 enum { SMALLEST = 256 };
 
-void cru_novelty_init(struct cru_novelty *set) { memset(set, 0, sizeof *set); }
+void cru_novelty_init(struct cru_novelty *set) {
+    memset(set, 0, sizeof *set);
+}
 
 void cru_novelty_release(struct cru_novelty *set) {
     free(set->slots);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A hash set of what a document has said so far: 64-bit keys, each with the stamp of its latest
- * occurrence. Open addressing, linear probing, at most half full. A slot is the high half of its key
- * and the stamp; the low half is where it stands.
+ * occurrence. Open addressing, linear probing, at most half full. A slot is the high half of its
+ * key and the stamp; the low half is where it stands.
  *
- *   stamps:   ... base-1 | base ........ now           an entry whose stamp is below base belongs to
- *             older docs | this document               an older document and counts as empty,
+ *   stamps:   ... base-1 | base ........ now        an entry whose stamp is below base belongs to
+ *             older docs | this document            an older document and counts as empty,
  *
- * so a new document starts by raising base, without clearing, and small documents use only the first
- * slots of the table (the mask follows the document's size). Keys that meet in one run of slots and
- * agree in their high 32 bits are taken for one: about once in 2^32 look-ups. CRU_FATAL when memory
- * is short.
+ * so a new document starts by raising base, without clearing, and small documents use only the
+ * first slots of the table (the mask follows the document's size). Keys that meet in one run of
+ * slots and agree in their high 32 bits are taken for one: about once in 2^32 look-ups. CRU_FATAL
+ * when memory is short.
  */
 #ifndef CRU_DDM_NOVELTY_H
 #define CRU_DDM_NOVELTY_H
@@ -31,8 +31,8 @@ struct cru_novelty {
 
 void cru_novelty_init(struct cru_novelty *set);
 void cru_novelty_release(struct cru_novelty *set);
-/* Starts a document of at most n keys. Its stamps must be `base` (at least 1) or more, and above all
- * older ones. */
+/* Starts a document of at most n keys. Its stamps must be `base` (at least 1) or more, and above
+ * all older ones. */
 enum cru_status cru_novelty_begin(struct cru_novelty *set, size_t n, uint32_t base,
                                   struct cru_error *err);
 

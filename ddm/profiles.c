@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ddm/ddm.h"
 
-/* The process is the same for both profiles: leak 1/4 a unit of 50 words, so that evidence older than
- * about 200 words has faded; v = theta, so that a constant signal s has the fixed point s; sigma gives
- * a stationary sd of sigma / sqrt(2 theta) = .212. */
+/* The process is the same for both profiles: leak 1/4 a unit of 50 words, so that evidence older
+ * than about 200 words has faded; v = theta, so that a constant signal s has the fixed point s;
+ * sigma gives a stationary sd of sigma / sqrt(2 theta) = .212. */
 #define PROCESS .theta = 0.25, .mu = 0, .v = 0.25, .sigma = 0.15, .x0 = 0, .words_per_time = 50
 #define SEGMENTS .min_words = 8, .max_words = 160
 #define SIGNAL                                                                                     \
@@ -13,18 +13,18 @@
 #define WEIGHT .weight_floor = 0.25, .weight_range = 1.75, .weight_cap = 4
 
 /*
- * traces: edges and weight as first set on a prototype: plain novel prose has Q = .43 and is core; with
- * cues spread through it .52, anneal; a loop behind a third of good text is rejected.
+ * traces: edges and weight as first set on a prototype: plain novel prose has Q = .43 and is core;
+ * with cues spread through it .52, anneal; a loop behind a third of good text is rejected.
  *
  * web: the analyzer is a detector of repetition here, so the cue condition goes and the edges move.
  * Measured on 499 DCLM pages with human majority labels (272 good) and 300 of C4 (tests/bench/
  * ddm_traces.py): Q has percentiles 1, 5, 50, 90 at .39, .46, .505, .53. Below .40 are none of
- * the good, 2 of 227 bad and 8 C4 pages (lists of one sentence with changing numbers). Q >= .48 with
- * U >= .5 holds 104 good (38 %), 21 bad (9 %) and 54 C4 pages (18 %): long and novel to the end.
- * Q alone does not tell good from bad there (AUC .48) and must not be used as if it did. Lower edges
- * than the percentiles suggest, because other languages and code repeat more: medians of the Debian
- * installation guide are .49 (English, German, Korean, Russian), .48 (Chinese), .44 (Japanese), of
- * Python sources .49 and of C headers .42.
+ * the good, 2 of 227 bad and 8 C4 pages (lists of one sentence with changing numbers). Q >= .48
+ * with U >= .5 holds 104 good (38 %), 21 bad (9 %) and 54 C4 pages (18 %): long and novel to the
+ * end. Q alone does not tell good from bad there (AUC .48) and must not be used as if it did. Lower
+ * edges than the percentiles suggest, because other languages and code repeat more: medians of the
+ * Debian installation guide are .49 (English, German, Korean, Russian), .48 (Chinese), .44
+ * (Japanese), of Python sources .49 and of C headers .42.
  */
 static const struct cru_ddm_config profiles[] = {
     {.name = "traces",

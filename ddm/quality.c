@@ -5,9 +5,10 @@
 #include "ddm/analyzer.h"
 #include "ddm/quality.h"
 
-/* Counts the bytes of the region that are not white space; four tables, so that a run of one byte does
- * not wait for itself. */
-static void count_bytes(const struct cru_region *region, struct cru_span text, uint64_t count[256]) {
+/* Counts the bytes of the region that are not white space; four tables, so that a run of one byte
+ * does not wait for itself. */
+static void count_bytes(const struct cru_region *region, struct cru_span text,
+                        uint64_t count[256]) {
     uint64_t lanes[4][256] = {{0}};
     for (size_t r = 0; r < region->n; r++) {
         const unsigned char *p = (const unsigned char *)text.p + region->pieces[r].begin;

@@ -2,7 +2,9 @@
 #include "ddm/region.h"
 #include "crucible/base/base.h"
 
-void cru_region_init(struct cru_region *region) { memset(region, 0, sizeof *region); }
+void cru_region_init(struct cru_region *region) {
+    memset(region, 0, sizeof *region);
+}
 
 void cru_region_release(struct cru_region *region) {
     free(region->pieces);

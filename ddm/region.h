@@ -2,9 +2,9 @@
 /*
  * Finds the part of a text that is scored: a list of pieces, in order, none empty.
  *
- * Think tags are <think> and <thinking>, in lower case, without attributes. An opening tag without a
- * closing one reaches to the end (a trace cut short); a closing tag without an opening one reaches
- * back to the start (chat templates put the opening tag into the prompt). Tags do not nest.
+ * Think tags are <think> and <thinking>, in lower case, without attributes. An opening tag without
+ * a closing one reaches to the end (a trace cut short); a closing tag without an opening one
+ * reaches back to the start (chat templates put the opening tag into the prompt). Tags do not nest.
  *
  * The list owns its array and reuses it. CRU_FATAL when memory is short.
  */

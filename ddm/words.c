@@ -2,16 +2,22 @@
 #include "ddm/words.h"
 #include "crucible/base/base.h"
 
-void cru_words_init(struct cru_words *words) { memset(words, 0, sizeof *words); }
+void cru_words_init(struct cru_words *words) {
+    memset(words, 0, sizeof *words);
+}
 
 void cru_words_release(struct cru_words *words) {
     free(words->list);
     cru_words_init(words);
 }
 
-void cru_words_clear(struct cru_words *words) { words->n = 0; }
+void cru_words_clear(struct cru_words *words) {
+    words->n = 0;
+}
 
-static bool is_space(unsigned char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+static bool is_space(unsigned char c) {
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
 
 static enum cru_status grow(struct cru_words *words, struct cru_error *err) {
     size_t capacity = words->capacity ? 2 * words->capacity : 1024;
@@ -43,27 +49,22 @@ static const struct {
     uint32_t first, last;
     enum script script;
 } scripts[] = {
-    {0x0E00, 0x0EFF, LETTER},       /* Thai, Lao */
-    {0x0F00, 0x0FFF, LETTER},       /* Tibetan */
-    {0x1000, 0x109F, LETTER},       /* Myanmar */
-    {0x1780, 0x17FF, LETTER},       /* Khmer */
-    {0x2E80, 0x2FDF, LETTER},       /* radicals */
-    {0x3000, 0x3004, PUNCTUATION},  /* ideographic space, comma, full stop */
-    {0x3005, 0x3007, LETTER},       /* iteration mark, closing mark, zero */
-    {0x3008, 0x3020, PUNCTUATION},  /* brackets */
-    {0x3021, 0x303F, LETTER},
-    {0x3040, 0x30FF, LETTER},       /* Hiragana, Katakana */
-    {0x3100, 0x312F, LETTER},       /* Bopomofo */
-    {0x31A0, 0x31FF, LETTER},
-    {0x3400, 0x4DBF, LETTER},       /* Han, extension A */
-    {0x4E00, 0x9FFF, LETTER},       /* Han */
-    {0xF900, 0xFAFF, LETTER},
-    {0xFF01, 0xFF0F, PUNCTUATION},  /* full-width forms */
-    {0xFF1A, 0xFF20, PUNCTUATION},
-    {0xFF3B, 0xFF40, PUNCTUATION},
-    {0xFF5B, 0xFF65, PUNCTUATION},
-    {0xFF66, 0xFF9F, LETTER},       /* half-width Katakana */
-    {0x20000, 0x323AF, LETTER},     /* Han, further extensions */
+    {0x0E00, 0x0EFF, LETTER},      /* Thai, Lao */
+    {0x0F00, 0x0FFF, LETTER},      /* Tibetan */
+    {0x1000, 0x109F, LETTER},      /* Myanmar */
+    {0x1780, 0x17FF, LETTER},      /* Khmer */
+    {0x2E80, 0x2FDF, LETTER},      /* radicals */
+    {0x3000, 0x3004, PUNCTUATION}, /* ideographic space, comma, full stop */
+    {0x3005, 0x3007, LETTER},      /* iteration mark, closing mark, zero */
+    {0x3008, 0x3020, PUNCTUATION}, /* brackets */
+    {0x3021, 0x303F, LETTER},      {0x3040, 0x30FF, LETTER},      /* Hiragana, Katakana */
+    {0x3100, 0x312F, LETTER},                                     /* Bopomofo */
+    {0x31A0, 0x31FF, LETTER},      {0x3400, 0x4DBF, LETTER},      /* Han, extension A */
+    {0x4E00, 0x9FFF, LETTER},                                     /* Han */
+    {0xF900, 0xFAFF, LETTER},      {0xFF01, 0xFF0F, PUNCTUATION}, /* full-width forms */
+    {0xFF1A, 0xFF20, PUNCTUATION}, {0xFF3B, 0xFF40, PUNCTUATION},
+    {0xFF5B, 0xFF65, PUNCTUATION}, {0xFF66, 0xFF9F, LETTER}, /* half-width Katakana */
+    {0x20000, 0x323AF, LETTER},                              /* Han, further extensions */
 };
 
 static enum script script_of(uint32_t c) {

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Words of a text: maximal runs of bytes that are not ASCII white space. Scripts that are written
- * without spaces (Han, kana, Thai, Lao, Khmer, Burmese, Tibetan) would make words of whole phrases, so
- * each of their characters is a word, and their punctuation belongs to none. Measured on the Debian
- * installation guide: runs have 59 bytes on average in Japanese and 42 in Chinese (longest 893 and
- * 642) against 5 in English, 7 in German, 9 in Korean and 13 in Russian (longest 74). Splitting only
- * runs over 64 bytes would leave 30 % (ja) and 41 % (zh_CN) of the bytes in phrase-long words,
- * depending on where the author broke lines, and would touch Korean; so the script decides, not length.
- * Such characters carry less than a word, so their grams are of 8 (ddm/analyzer.h).
+ * without spaces (Han, kana, Thai, Lao, Khmer, Burmese, Tibetan) would make words of whole phrases,
+ * so each of their characters is a word, and their punctuation belongs to none. Measured on the
+ * Debian installation guide: runs have 59 bytes on average in Japanese and 42 in Chinese (longest
+ * 893 and 642) against 5 in English, 7 in German, 9 in Korean and 13 in Russian (longest 74).
+ * Splitting only runs over 64 bytes would leave 30 % (ja) and 41 % (zh_CN) of the bytes in
+ * phrase-long words, depending on where the author broke lines, and would touch Korean; so the
+ * script decides, not length. Such characters carry less than a word, so their grams are of 8
+ * (ddm/analyzer.h).
  *
  *   "I see.\n\n```\nx = 1\n```\n"   ->   I  see.  ```   x     =     1     ```
  *                             flags           BLANK|LINE|CODE .. CODE ..  CODE
  *
- * A code fence (three or more backticks or tildes first on a line, after CommonMark 0.31, 4.5, at any
- * indentation) with its
- * closing fence marks its words CODE; a fence that is never closed is not a fence.
+ * A code fence (three or more backticks or tildes first on a line, after CommonMark 0.31, 4.5, at
+ * any indentation) with its closing fence marks its words CODE; a fence that is never closed is not
+ * a fence.
  *
  * The list owns its array and reuses it. CRU_FATAL when memory is short.
  */
@@ -26,10 +27,10 @@
 #include <stdint.h>
 
 enum {
-    CRU_WORD_LINE = 1,  /* first on its line */
-    CRU_WORD_BLANK = 2, /* behind a blank line, or first of a region's piece */
-    CRU_WORD_CODE = 4,  /* in a code fence, the fences included */
-    CRU_WORD_FENCE = 8, /* the fence that opens a block */
+    CRU_WORD_LINE = 1,       /* first on its line */
+    CRU_WORD_BLANK = 2,      /* behind a blank line, or first of a region's piece */
+    CRU_WORD_CODE = 4,       /* in a code fence, the fences included */
+    CRU_WORD_FENCE = 8,      /* the fence that opens a block */
     CRU_WORD_CHARACTER = 16, /* one character of a script without spaces */
 };
 

@@ -47,12 +47,15 @@ struct score {
 static const struct cru_option options[] = {
     {CRU_OPTION_CHOICE, 0, "profile", offsetof(struct score, profile), "traces|web", "web", NULL, 0,
      0,
-     "constants for reasoning traces, or for web pages, books and code; they differ in the bins and "
+     "constants for reasoning traces, or for web pages, books and code; they differ in the bins "
+     "and "
      "in what --region auto means"},
     {CRU_OPTION_CHOICE, 0, "region", offsetof(struct score, region), "auto|think|response|text",
      "auto", NULL, 0, 0,
-     "what is scored: the inside of think tags, the response behind them, or the whole text; auto is "
-     "text for the profile web, and for traces the first of think, response and text that there is"},
+     "what is scored: the inside of think tags, the response behind them, or the whole text; auto "
+     "is "
+     "text for the profile web, and for traces the first of think, response and text that there "
+     "is"},
     {CRU_OPTION_FLAG, 0, "explain", offsetof(struct score, explain), NULL, NULL, NULL, 0, 0,
      "write each segment's words, signal and accumulated mean to crucible.ddm.path"},
     {CRU_OPTION_FLAG, 0, "drop-rejects", offsetof(struct score, drop_rejects), NULL, NULL, NULL, 0,
@@ -73,7 +76,8 @@ static void worker_free(struct worker *w) {
 }
 
 static void take_lock(struct score *s) {
-    while (atomic_flag_test_and_set_explicit(&s->lock, memory_order_acquire)) {}
+    while (atomic_flag_test_and_set_explicit(&s->lock, memory_order_acquire)) {
+    }
 }
 
 static struct worker *take_worker(struct score *s) {
@@ -105,10 +109,12 @@ static enum cru_status score_open(struct cru_stage *stage, struct cru_error *err
     static const enum cru_ddm_region parts[] = {CRU_DDM_AUTO, CRU_DDM_THINK, CRU_DDM_RESPONSE,
                                                 CRU_DDM_TEXT};
     atomic_flag_clear(&s->lock);
-    s->budget = (struct cru_budget){.limit = stage->common->memory, .tmpdir = stage->common->tmpdir};
+    s->budget =
+        (struct cru_budget){.limit = stage->common->memory, .tmpdir = stage->common->tmpdir};
     cru_spill_init(&s->records, sizeof(struct cru_loss_record), &s->budget);
     s->config = cru_ddm_profile(s->profile);
-    if (!s->config) return cru_fail(err, CRU_USAGE, "no such profile: '%s': traces or web", s->profile);
+    if (!s->config)
+        return cru_fail(err, CRU_USAGE, "no such profile: '%s': traces or web", s->profile);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(names[i], s->region) == 0) s->part = parts[i];
     return CRU_OK;
@@ -138,7 +144,8 @@ static enum cru_status score_part(struct score *s, struct worker *w, struct cru_
     enum cru_status status = cru_ddm_score(w->analyzer, *text, part, s->config, r, err);
     bool look = part == CRU_DDM_THINK || (part == CRU_DDM_AUTO && s->config->seeks_reasoning);
     if (status != CRU_OK || r->tagged || !look) return status;
-    if (find_string(w, batch, doc, think_fields, &field)) part = CRU_DDM_TEXT;
+    if (find_string(w, batch, doc, think_fields, &field))
+        part = CRU_DDM_TEXT;
     else if (part != CRU_DDM_AUTO || !find_string(w, batch, doc, response_fields, &field))
         return CRU_OK;
     *text = field;
@@ -345,8 +352,8 @@ static void score_stats(struct cru_stage *stage, struct cru_buffer *json) {
     cru_buffer_printf(json, ",\"profile\":\"%s\",\"bins\":{", s->config ? s->config->name : "");
     for (int b = 0; b < CRU_DDM_BINS; b++)
         cru_buffer_printf(json, "%s\"%s\":{\"documents\":%llu,\"words\":%llu}", b ? "," : "",
-                          cru_ddm_bin_name((enum cru_ddm_bin)b), (unsigned long long)s->documents[b],
-                          (unsigned long long)s->words[b]);
+                          cru_ddm_bin_name((enum cru_ddm_bin)b),
+                          (unsigned long long)s->documents[b], (unsigned long long)s->words[b]);
     cru_buffer_add_string(json, "},");
     add_real(json, "mean_signal_score", s->n > 0 ? s->y / s->n : 0);
     add_real(json, "length_correlation", length_correlation(s));

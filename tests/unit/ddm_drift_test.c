@@ -42,10 +42,14 @@ static void reference_run(const struct cru_drift *c, const double *s, const doub
             bool crosses = (r->m < levels[k]) != (next < levels[k]);
             hit[k] = crosses ? logl((r->m - inf) / (levels[k] - inf)) / th : -1;
         }
-        if (hit[0] >= 0) r->above += r->m >= A ? hit[0] : D - hit[0];
-        else if (r->m >= A) r->above += D;
-        if (hit[2] >= 0) r->below_mu += r->m < mu ? hit[2] : D - hit[2];
-        else if (r->m < mu) r->below_mu += D;
+        if (hit[0] >= 0)
+            r->above += r->m >= A ? hit[0] : D - hit[0];
+        else if (r->m >= A)
+            r->above += D;
+        if (hit[2] >= 0)
+            r->below_mu += r->m < mu ? hit[2] : D - hit[2];
+        else if (r->m < mu)
+            r->below_mu += D;
         if (hit[1] >= 0 && next <= B) {
             r->low_now = D - hit[1];
             if (r->first_low < 0) r->first_low = r->t + hit[1];
@@ -111,7 +115,7 @@ static void constant_signal_is_its_own_score(void **state) {
     const double lengths[] = {1e-9, 1e-3, 0.1, 1, 7.7, 100, 1e5};
     for (size_t l = 0; l < sizeof lengths / sizeof lengths[0]; l++)
         for (double s = -1; s <= 1; s += 0.125)
-            for (double theta = 0; theta < 2; theta = theta > 0 ? theta * 7 : 1e-12) {
+            for (double theta = 0; theta<2; theta = theta> 0 ? theta * 7 : 1e-12) {
                 struct cru_drift c = standard();
                 c.theta = theta;
                 cru_drift_begin(&c);

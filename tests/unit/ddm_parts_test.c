@@ -23,8 +23,8 @@ static void finds_regions(void **state) {
     } cases[] = {
         {"plain", {"", "plain", "plain", "plain"}},
         {"<think>a</think>b", {"a", "b", "<think>a</think>b", "a"}},
-        {"a</think>b", {"a", "b", "a</think>b", "a"}},                   /* opened in the prompt */
-        {"x<think>a", {"a", "", "x<think>a", "a"}},                      /* cut short */
+        {"a</think>b", {"a", "b", "a</think>b", "a"}}, /* opened in the prompt */
+        {"x<think>a", {"a", "", "x<think>a", "a"}},    /* cut short */
         {"<think>a</think>b<think>c</think>d", {"a|c", "d", NULL, "a|c"}},
         {"<thinking>a</thinking>b", {"a", "b", NULL, "a"}},
         {"<think></think>b", {"", "b", NULL, ""}},
@@ -71,8 +71,10 @@ static void assert_words(const char *text, const char *expected) {
     for (size_t i = 0; i < words.n; i++) {
         const struct cru_word *w = &words.list[i];
         if (i) cru_buffer_add_char(&got, ' ');
-        if (w->flags & CRU_WORD_BLANK) cru_buffer_add_char(&got, 'B');
-        else if (w->flags & CRU_WORD_LINE) cru_buffer_add_char(&got, 'L');
+        if (w->flags & CRU_WORD_BLANK)
+            cru_buffer_add_char(&got, 'B');
+        else if (w->flags & CRU_WORD_LINE)
+            cru_buffer_add_char(&got, 'L');
         if (w->flags & CRU_WORD_CODE) cru_buffer_add_char(&got, 'C');
         if (w->flags & CRU_WORD_FENCE) cru_buffer_add_char(&got, 'F');
         cru_buffer_add_char(&got, ':');
@@ -95,11 +97,14 @@ static void cuts_words(void **state) {
     assert_words("~~~~\na\n~~~\nb\n~~~~\nc", "BCF:~~~~ LC:a LC:~~~ LC:b LC:~~~~ L:c");
     assert_words("```\na\n``` b\n```\nc", "BCF:``` LC:a LC:``` C:b LC:``` L:c");
     /* scripts without spaces: each character, without punctuation; others in runs */
-    assert_words("\xE6\x9D\xB1\xE4\xBA\xAC\xE3\x80\x82" "Debian\xE3\x81\xAE x",
+    assert_words("\xE6\x9D\xB1\xE4\xBA\xAC\xE3\x80\x82"
+                 "Debian\xE3\x81\xAE x",
                  "B:\xE6\x9D\xB1 :\xE4\xBA\xAC :Debian :\xE3\x81\xAE :x");
     assert_words("\xE0\xB9\x80\xE0\xB8\xA1", "B:\xE0\xB9\x80 :\xE0\xB8\xA1"); /* Thai */
-    assert_words("\xED\x95\x9C\xEA\xB5\xAD\xEC\x96\xB4 ist", "B:\xED\x95\x9C\xEA\xB5\xAD\xEC\x96\xB4 :ist");
-    assert_words("na\xC3\xAFve \xD0\xBC\xD0\xB8\xD1\x80", "B:na\xC3\xAFve :\xD0\xBC\xD0\xB8\xD1\x80");
+    assert_words("\xED\x95\x9C\xEA\xB5\xAD\xEC\x96\xB4 ist",
+                 "B:\xED\x95\x9C\xEA\xB5\xAD\xEC\x96\xB4 :ist");
+    assert_words("na\xC3\xAFve \xD0\xBC\xD0\xB8\xD1\x80",
+                 "B:na\xC3\xAFve :\xD0\xBC\xD0\xB8\xD1\x80");
     assert_words("\xE3\x80\x82", "B:\xE3\x80\x82"); /* punctuation alone is a word */
     assert_words("\xE3\x80 \xFF\xF0\x9F x\xE6\x9D", "B:\xE3\x80 :\xFF\xF0\x9F :x\xE6\x9D");
     assert_words("", "");
@@ -207,8 +212,8 @@ static void measures_quality(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(finds_regions),     cmocka_unit_test(cuts_words),
-        cmocka_unit_test(finds_cues),        cmocka_unit_test(finds_each_phrase),
+        cmocka_unit_test(finds_regions),    cmocka_unit_test(cuts_words),
+        cmocka_unit_test(finds_cues),       cmocka_unit_test(finds_each_phrase),
         cmocka_unit_test(measures_quality),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

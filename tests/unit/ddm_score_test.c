@@ -82,7 +82,8 @@ static bool naive_sentence(const struct naive *x, size_t i) {
     return i == 0 || x->w[i].line || strchr(".!?", naive_end(&x->w[i - 1]));
 }
 
-/* Longest phrase of the lexicon spelled at i; the place rules are known by the cue's class and word. */
+/* Longest phrase of the lexicon spelled at i; the place rules are known by the cue's class and
+ * word. */
 static enum cru_cue naive_cue(const struct naive *x, size_t i, size_t *used) {
     enum cru_cue best = CRU_CUE_NONE, cue;
     size_t length = 0;
@@ -101,10 +102,12 @@ static enum cru_cue naive_cue(const struct naive *x, size_t i, size_t *used) {
             words++;
         }
         if (at < n || n <= length) continue;
-        static const char *const clause[] = {"wait", "hold on", "actually", "correction",
-            "reconsider", "reconsidering", "rethinking", "going back", "verify", "verifying",
-            "verification", "check", "checking", "that makes sense", "alternatively", "what about",
-            "how about", "suppose", "consider", "assume", "maybe", "perhaps"};
+        static const char *const clause[] = {
+            "wait",          "hold on",    "actually",   "correction",       "reconsider",
+            "reconsidering", "rethinking", "going back", "verify",           "verifying",
+            "verification",  "check",      "checking",   "that makes sense", "alternatively",
+            "what about",    "how about",  "suppose",    "consider",         "assume",
+            "maybe",         "perhaps",    "possibly"};
         bool clause_only = false;
         for (size_t c = 0; c < sizeof clause / sizeof clause[0]; c++)
             clause_only = clause_only || strcmp(clause[c], phrase) == 0;
@@ -144,10 +147,11 @@ static void naive_cut(struct naive *x) {
         bool cut = k == 0;
         if (!cut) {
             size_t n = x->size[k - 1];
-            if (x->w[i].code != x->w[i - 1].code || x->w[i].fence) cut = true;
+            if (x->w[i].code != x->w[i - 1].code || x->w[i].fence)
+                cut = true;
             else if (!x->w[i].code)
-                cut = n >= 160 || (n >= 8 && (x->w[i].blank ||
-                                              (cue != CRU_CUE_NONE && naive_sentence(x, i))));
+                cut = n >= 160 ||
+                      (n >= 8 && (x->w[i].blank || (cue != CRU_CUE_NONE && naive_sentence(x, i))));
         }
         if (cut) {
             x->first[k] = i;
@@ -220,7 +224,7 @@ static void naive_path(struct naive *x) {
     for (size_t k = 0; k < x->segments; k++) {
         long double D = (long double)x->size[k] / 50, s = x->signal[k], a = expl(-th * D);
         long double next = s + (m - s) * a;
-#define HIT(level) (logl((m - s) / ((level) - s)) / th)
+#define HIT(level) (logl((m - s) / ((level)-s)) / th)
         above += m >= A && next >= A ? D : m >= A ? HIT(A) : next >= A ? D - HIT(A) : 0;
         under += m < 0 && next < 0 ? D : m < 0 ? HIT(0) : next < 0 ? D - HIT(0) : 0;
         if (next <= B && m > B && x->first_low < 0) x->first_low = 50 * (x->t + HIT(B));
@@ -242,12 +246,14 @@ static void naive_path(struct naive *x) {
 /* ---- texts ---- */
 
 static const char *const vocabulary[] = {
-    "the", "a", "of", "sum", "number", "triangle", "root", "prime", "we", "have", "equals", "12",
-    "x", "integer", "so", "value", "then", "and", "angle", "point", "line", "area", "side", "3",
-    "square", "circle", "degree", "let", "me", "see", "that", "is", "right", "term", "series",
-    "limit", "product", "case", "which", "matches", "factor", "graph", "node", "edge", "matrix"};
-static const char *const openings[] = {"Wait, ", "Let me check ", "Alternatively, ", "Thus ",
-    "So the ", "Step 2 ", "3. ", "Hmm, ", "Let me try ", "No, wait, ", "Actually ", "Suppose "};
+    "the",     "a",      "of",    "sum",     "number",  "triangle", "root",   "prime",  "we",
+    "have",    "equals", "12",    "x",       "integer", "so",       "value",  "then",   "and",
+    "angle",   "point",  "line",  "area",    "side",    "3",        "square", "circle", "degree",
+    "let",     "me",     "see",   "that",    "is",      "right",    "term",   "series", "limit",
+    "product", "case",   "which", "matches", "factor",  "graph",    "node",   "edge",   "matrix"};
+static const char *const openings[] = {
+    "Wait, ", "Let me check ", "Alternatively, ", "Thus ",      "So the ",   "Step 2 ",
+    "3. ",    "Hmm, ",         "Let me try ",     "No, wait, ", "Actually ", "Suppose "};
 
 static void write_sentence(struct cru_buffer *b, struct cru_random *g) {
     size_t n = 1 + cru_random_next(g) % 14;
@@ -272,8 +278,8 @@ static void write_text(struct cru_buffer *b, uint64_t seed) {
         }
         for (size_t n = cru_random_next(&g) % 8; n-- > 0;) write_sentence(b, &g);
         if (kind == 1) /* a long one without a cut */
-            for (int k = 0; k < 400; k++) cru_buffer_add_string(b, vocabulary[k * 7 % 14 + 18]),
-                cru_buffer_add_char(b, ' ');
+            for (int k = 0; k < 400; k++)
+                cru_buffer_add_string(b, vocabulary[k * 7 % 14 + 18]), cru_buffer_add_char(b, ' ');
         cru_buffer_add_string(b, kind == 2 ? "\n" : "\n\n");
         if (kind == 3) { /* a loop */
             size_t n = b->n - start;
@@ -427,9 +433,9 @@ static void no_words_no_numbers(void **state) {
         struct cru_ddm_result r;
         struct cru_quality q, zero = {0};
         struct cru_span text = cru_span_of(texts[i]);
-        assert_int_equal(cru_ddm_score(*state, text, CRU_DDM_THINK, cru_ddm_profile("traces"), &r,
-                                       NULL),
-                         CRU_OK);
+        assert_int_equal(
+            cru_ddm_score(*state, text, CRU_DDM_THINK, cru_ddm_profile("traces"), &r, NULL),
+            CRU_OK);
         assert_int_equal(r.bin, CRU_DDM_REJECT);
         assert_int_equal(r.thinking_words, 0);
         assert_true(r.signal_score == 0 && r.weight == 0 && r.time == 0 && r.engaged == 0);
@@ -455,7 +461,9 @@ static void texts_do_not_influence_each_other(void **state) {
     }
 }
 
-static int set_up(void **state) { return (*state = cru_ddm_analyzer_new()) ? 0 : -1; }
+static int set_up(void **state) {
+    return (*state = cru_ddm_analyzer_new()) ? 0 : -1;
+}
 static int tear_down(void **state) {
     cru_ddm_analyzer_free(*state);
     return 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The score stage, driven as the pipeline drives it: what it writes, and that batches do not matter. */
+/* The score stage, driven as the pipeline drives it: what it writes, and that batches do not
+ * matter. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +14,8 @@
 
 enum { DOCUMENTS = 60 };
 
-static const struct cru_common common = {.threads = 1, .tmpdir = "/tmp", .text_field = "text", .output = "-"};
+static const struct cru_common common = {
+    .threads = 1, .tmpdir = "/tmp", .text_field = "text", .output = "-"};
 
 struct run {
     struct cru_stage *stage;
@@ -47,8 +49,8 @@ static void run_batch(struct run *r, const char *const *lines, size_t n) {
     for (size_t i = 0; i < n; i++) {
         struct cru_doc *doc = cru_batch_add(batch);
         assert_non_null(doc);
-        assert_int_equal(cru_json_document(r->parser, cru_span_of(lines[i]), "text", "test", i, batch,
-                                           doc, &err),
+        assert_int_equal(cru_json_document(r->parser, cru_span_of(lines[i]), "text", "test", i,
+                                           batch, doc, &err),
                          CRU_OK);
     }
     assert_int_equal(r->stage->class->run(r->stage, batch, &err), CRU_OK);
@@ -118,7 +120,8 @@ static void weights_average_one_in_each_stratum(void **state) {
     size_t rejects = 0;
     for (size_t i = 0; i < DOCUMENTS; i++) {
         struct cru_doc *doc = &r.batches[0].docs[i];
-        double w = number(&r, doc, "crucible.ddm.weight"), n = number(&r, doc, "crucible.ddm.thinking_words");
+        double w = number(&r, doc, "crucible.ddm.weight"),
+               n = number(&r, doc, "crucible.ddm.thinking_words");
         int stratum = (int)number(&r, doc, "crucible.ddm.stratum");
         bool reject = cru_span_is(bin_of(&r, &r.batches[0], doc), "reject");
         assert_true(stratum >= 0 && stratum < 8 && w >= 0 && w <= 4);
@@ -161,7 +164,8 @@ static void batches_do_not_matter(void **state) {
     cru_buffer_init(&stats[1]);
     cru_score_stage.stats(whole.stage, &stats[0]);
     cru_score_stage.stats(split.stage, &stats[1]);
-    assert_true(stats[0].n > 0 && cru_span_eq(cru_buffer_span(&stats[0]), cru_buffer_span(&stats[1])));
+    assert_true(stats[0].n > 0 &&
+                cru_span_eq(cru_buffer_span(&stats[0]), cru_buffer_span(&stats[1])));
     cru_buffer_release(&stats[0]);
     cru_buffer_release(&stats[1]);
     run_end(&whole);
@@ -181,10 +185,8 @@ static void regions_come_from_tags_or_fields(void **state) {
         const char *profile, *region;
         double words[4];
     } cases[] = {
-        {"traces", "auto", {3, 2, 3, 2}},
-        {"traces", "think", {3, 2, 0, 0}},
-        {"traces", "response", {2, 4, 1, 2}},
-        {"traces", "text", {4, 1, 1, 2}},
+        {"traces", "auto", {3, 2, 3, 2}},     {"traces", "think", {3, 2, 0, 0}},
+        {"traces", "response", {2, 4, 1, 2}}, {"traces", "text", {4, 1, 1, 2}},
         {"web", "auto", {4, 1, 1, 2}},
     };
     for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
@@ -205,9 +207,11 @@ static void rejects_are_dropped_when_asked(void **state) {
     struct run r;
     cru_buffer_init(&loop);
     cru_buffer_add_string(&loop, "{\"text\":\"");
-    for (int i = 0; i < 60; i++) cru_buffer_add_string(&loop, "the same nine words come round once more, again.\\n\\n");
+    for (int i = 0; i < 60; i++)
+        cru_buffer_add_string(&loop, "the same nine words come round once more, again.\\n\\n");
     cru_buffer_add_string(&loop, "\"}");
-    const char *lines[] = {"{\"text\":\"a few words that stand alone\"}", loop.p, "{\"text\":\"  \"}"};
+    const char *lines[] = {"{\"text\":\"a few words that stand alone\"}", loop.p,
+                           "{\"text\":\"  \"}"};
     run_begin(&r, "web", "drop-rejects", "true");
     run_batch(&r, lines, 3);
     run_finish(&r);
