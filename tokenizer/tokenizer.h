@@ -47,8 +47,8 @@ enum cru_special {
 /*
  * Opens a vocabulary. With a slash or a dot in it `name` is a path, of a compiled vocabulary (mapped;
  * a few milliseconds) or of a tokenizer.json (parsed; a fraction of a second). Otherwise it is
- * looked for as NAME.vocab in $CRUCIBLE_VOCAB_DIR, in ../share/crucible/ beside the program's
- * directory, and in that directory's build; else as a path.
+ * looked for as NAME.vocab in $CRUCIBLE_VOCAB_DIR, then in ../share/crucible/ beside the program's
+ * directory; else as a path.
  */
 enum cru_status cru_tokenizer_open(const char *name, struct cru_tokenizer **tokenizer,
                                    struct cru_error *err);
