@@ -28,6 +28,9 @@ OBJ := $(SRC:%.c=$(B)/%.o) $(CXXSRC:%.cc=$(B)/%.o)
 -include $(OBJ:.o=.d)
 
 $(B)/crucible/base/parallel.o: CFLAGS += -fopenmp
+# The trainer's matrix products; BLAS= builds it with the plain C ones alone.
+BLAS ?= openblas
+$(B)/cmd/train/%.o: CPPFLAGS += $(if $(filter openblas,$(BLAS)),-DCRU_OPENBLAS)
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
@@ -198,3 +201,9 @@ install: all
 
 clean:
 	rm -rf $(B) build-asan build-tsan build-lint build-fuzz demo
+
+# Peers are installed into a virtual environment; each script prints ratios measured in one run.
+BENCH := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
+$(B)/bench/%: tests/bench/%.c $(call lib,$(USES_build) cmd/train)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $< $(call group,$(filter %.a,$^)) -o $@ $(LDLIBS) -lgomp
