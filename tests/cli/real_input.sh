@@ -39,7 +39,7 @@ stages:
   - dedup: {exact: true, minhash: true}
   - decontaminate: {against: [eval.jsonl]}
   - score: {profile: web}
-  - select: {budget: 250, dim: 64}
+  - select: {budget: 250, dim: 128}
   - mix: {weights: "guide=0.5,man=0.2,code=0.3", total: 300000}
   - tokenize: {vocab: qwen3, bag: 4, shard-tokens: 100000}
 R
@@ -49,7 +49,7 @@ piped() { # threads, out directory
         crucible read -q -j"$1" --source man --format man in/man | crucible filter -q -j"$1" --rules gopher-repetition --detect-lang
         crucible read -q -j"$1" --source code --format code in/headers in/python | crucible filter -q -j"$1" --rules code
     } | crucible dedup -q -j"$1" --exact --minhash | crucible decontaminate -q -j"$1" --against eval.jsonl |
-        crucible score -q -j"$1" --profile web | crucible select -q -j"$1" --seed 7 --budget 250 --dim 64 |
+        crucible score -q -j"$1" --profile web | crucible select -q -j"$1" --seed 7 --budget 250 --dim 128 |
         crucible mix -q -j"$1" --seed 7 --weights guide=0.5,man=0.2,code=0.3 --total 300000 |
         crucible tokenize -q -j"$1" --seed 7 --vocab qwen3 --bag 4 --shard-tokens 100000 -o "$2"
 }
