@@ -21,7 +21,7 @@
  * ddm_traces.py): Q has percentiles 1, 5, 50, 90 at .39, .46, .505, .53. Below .40 are none of
  * the good, 2 of 227 bad and 8 C4 pages (lists of one sentence with changing numbers). Q >= .48
  * with U >= .5 holds 104 good (38 %), 21 bad (9 %) and 54 C4 pages (18 %): long and novel to the
- * end. Q alone does not tell good from bad there (AUC .48) and must not be used as if it did. Lower
+ * end. Q alone does not tell good from bad there (AUC .47) and must not be used as if it did. Lower
  * edges than the percentiles suggest, because other languages and code repeat more: medians of the
  * Debian installation guide are .49 (English, German, Korean, Russian), .48 (Chinese), .44
  * (Japanese), of Python sources .49 and of C headers .42.
