@@ -136,6 +136,12 @@ static void test_block_is_named(void **state) {
     bytes[4096 + (1 << 20)] ^= 1; /* the first byte of block 1 */
     expect_error(open_and_verify(bytes, n, &err), &err, CRU_FATAL,
                  "'memory': checksum of block 1 (bytes 1052672 to 2101247) does not match");
+    /* A block changed together with its own checksum: the sum of the sums tells. */
+    struct cru_crs_header h;
+    memcpy(&h, bytes, sizeof h);
+    uint64_t sum = cru_hash64(bytes + 4096 + (1 << 20), 1 << 20, 0);
+    memcpy(bytes + h.sums_offset + 8, &sum, 8);
+    expect_error(open_and_verify(bytes, n, &err), &err, CRU_FATAL, "table of block checksums");
     free(bytes);
 }
 

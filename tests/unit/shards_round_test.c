@@ -115,6 +115,15 @@ static void test_every_shape(void **state) {
 static void test_no_documents(void **state) {
     (void)state;
     round_trip(small_params(), 0, 1);
+    /* Its slice still has the named ids, so that every model has rows for them. */
+    struct cru_error err;
+    struct cru_vocab_used used;
+    expect_ok(cru_vocab_used_open(in_scratch("round/vocab.used"), &used, &err), &err);
+    const struct cru_used_token expected[] = {{298, 0, 0}, {299, 0, 0}};
+    assert_int_equal(used.n, 2);
+    assert_memory_equal(used.tokens, expected, sizeof expected);
+    assert_false(used.bytes_known);
+    cru_vocab_used_close(&used);
 }
 
 /* Documents over several MiB blocks, and reads that cross shards at odd places. */
