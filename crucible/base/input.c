@@ -71,12 +71,15 @@ static enum cru_status open_archive(struct cru_input *in, struct cru_error *err)
         archive_read_support_filter_xz(a) < ARCHIVE_WARN ||
         archive_read_support_filter_bzip2(a) < ARCHIVE_WARN ||
         archive_read_support_filter_lz4(a) < ARCHIVE_WARN ||
+        archive_read_support_format_empty(a) < ARCHIVE_WARN || /* a compressed empty file */
         archive_read_support_format_raw(a) < ARCHIVE_WARN)
         return cru_fail(err, CRU_FATAL, "unable to set up decompression: '%s': %s", in->name,
                         archive_error_string(a));
     struct archive_entry *entry;
-    if (archive_read_open(a, in, NULL, archive_pull, NULL) != ARCHIVE_OK ||
-        archive_read_next_header(a, &entry) != ARCHIVE_OK)
+    int code = archive_read_open(a, in, NULL, archive_pull, NULL);
+    if (code == ARCHIVE_OK) code = archive_read_next_header(a, &entry);
+    if (code == ARCHIVE_EOF) in->ended = true;
+    else if (code != ARCHIVE_OK)
         return cru_fail(err, CRU_FATAL, "unable to decompress '%s': %s; 0 bytes were good", in->name,
                         archive_error_string(a) ? archive_error_string(a) : "damaged");
     return CRU_OK;

@@ -4,45 +4,53 @@
 
 #include "crucible/base/parallel.h"
 
-/* libgomp's fork and join are invisible to ThreadSanitizer; these tell it of them. */
-#if defined(__SANITIZE_THREAD__)
-void __tsan_acquire(void *address);
-void __tsan_release(void *address);
-#define TSAN_ACQUIRE(p) __tsan_acquire(p)
-#define TSAN_RELEASE(p) __tsan_release(p)
-#else
-#define TSAN_ACQUIRE(p) ((void)(p))
-#define TSAN_RELEASE(p) ((void)(p))
-#endif
-
 int cru_threads_available(void) {
     int n = omp_get_max_threads();
     return n < 1 ? 1 : n;
 }
 
-struct team {
+#if defined(__SANITIZE_THREAD__)
+/* ThreadSanitizer cannot see libgomp's fork and join, and would report every argument passed to a thread.
+ * Its builds start the same bodies with pthreads, which it knows. */
+#include <pthread.h>
+#include <stdlib.h>
+
+struct started {
+    pthread_t id;
+    int thread;
     void (*body)(void *context, int thread);
     void *context;
-    char fork, join;
 };
 
+static void *start(void *argument) {
+    struct started *s = argument;
+    s->body(s->context, s->thread);
+    return NULL;
+}
+
+void cru_parallel_threads(int n_threads, void (*body)(void *context, int thread), void *context) {
+    struct started *all = n_threads > 1 ? calloc((size_t)n_threads, sizeof *all) : NULL;
+    int running = 0;
+    while (all && running + 1 < n_threads) {
+        all[running] = (struct started){.thread = running + 1, .body = body, .context = context};
+        if (pthread_create(&all[running].id, NULL, start, &all[running])) break;
+        running++;
+    }
+    body(context, 0);
+    for (int i = 0; i < running; i++) (void)pthread_join(all[i].id, NULL);
+    free(all);
+}
+#else
 void cru_parallel_threads(int n_threads, void (*body)(void *context, int thread), void *context) {
     if (n_threads <= 1) {
         body(context, 0);
         return;
     }
-    struct team team = {body, context, 0, 0};
-    struct team *shared = &team;
-    TSAN_RELEASE(&team.fork);
     omp_set_dynamic(0);
-#pragma omp parallel num_threads(n_threads) default(none) firstprivate(shared)
-    {
-        TSAN_ACQUIRE(&shared->fork);
-        shared->body(shared->context, omp_get_thread_num());
-        TSAN_RELEASE(&shared->join);
-    }
-    TSAN_ACQUIRE(&team.join);
+#pragma omp parallel num_threads(n_threads) default(none) firstprivate(body, context)
+    body(context, omp_get_thread_num());
 }
+#endif
 
 struct range {
     atomic_size_t next;

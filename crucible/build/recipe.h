@@ -9,7 +9,7 @@
  *       paths: [dump1.warc.gz, dir]   # and the options of `crucible read`
  *       extract: main
  *       stages:                       # for this source alone, before the common ones
- *         - filter: {rules: c4}
+ *         - filter: {rules: [c4]}
  *   stages:                           # each a stage's name and its options, as on the command line
  *     - dedup: {minhash: true}
  *     - tokenize: {vocab: qwen3}

@@ -24,17 +24,17 @@ sources:
     paths: [in/guide]
     format: html
     stages:
-      - filter: {rules: "gopher-quality", detect-lang: true}
+      - filter: {rules: [gopher-quality], detect-lang: true}
   - name: man
     paths: [in/man]
     format: man
     stages:
-      - filter: {rules: "gopher-repetition", detect-lang: true}
+      - filter: {rules: [gopher-repetition], detect-lang: true}
   - name: code
     paths: [in/headers, in/python]
     format: code
     stages:
-      - filter: {rules: code}
+      - filter: {rules: [code]}
 stages:
   - dedup: {exact: true, minhash: true}
   - decontaminate: {against: [eval.jsonl]}
