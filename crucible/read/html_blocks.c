@@ -178,7 +178,8 @@ static size_t length_of(unsigned char lead) {
 static size_t blank(const unsigned char *p, bool *space) {
     *space = true;
     if (p[0] == ' ' || p[0] == '\n' || p[0] == '\t' || p[0] == '\r' || p[0] == '\f') return 1;
-    if (p[0] == 0xC2 && p[1] == 0xA0) return 2; /* no-break space */
+    if (p[0] == 0xC2 && p[1] == 0xA0) return 2;                 /* no-break space */
+    if (p[0] == 0xE3 && p[1] == 0x80 && p[2] == 0x80) return 3; /* ideographic space */
     *space = false;
     if (p[0] == 0xC2 && p[1] == 0xAD) return 2;                                /* soft hyphen */
     if (p[0] == 0xE2 && p[1] == 0x80 && p[2] == 0x8B) return 3;                /* zero-width space */
@@ -372,9 +373,10 @@ static void leave(struct walk *w) {
     case GUMBO_TAG_XMP:
     case GUMBO_TAG_LISTING:
     case GUMBO_TAG_PLAINTEXT: w->pres--; break;
-    case GUMBO_TAG_TR:
-    case GUMBO_TAG_TABLE: /* what follows in an outer cell begins anew */
-        w->row = w->cell = 0;
+    case GUMBO_TAG_TR: w->row = w->cell = 0; break;
+    case GUMBO_TAG_TABLE: /* back in the outer table's cell, if any */
+        w->row = o.row;
+        w->cell = o.cell;
         break;
     case GUMBO_TAG_LI: w->number = 0; break;
     default: break;

@@ -164,8 +164,39 @@ static void take_out(struct guard *g, size_t at) {
     g->n--;
 }
 
+static bool is_table_part(const struct tag *t) {
+    return (t->traits & TABLE) && t->name != GUMBO_TAG_SELECT && t->name != GUMBO_TAG_TEMPLATE;
+}
+
+/* The adoption agency in outline: without a block above it, a formatting element is closed with all that
+ * is open in it; else it is taken out from under the block. */
+static void close_format(struct guard *g, size_t at) {
+    for (size_t i = at + 1; i < g->n; i++)
+        if (g->stack[i].traits & SPECIAL) {
+            take_out(g, at);
+            return;
+        }
+    pop_to(g, at);
+}
+
+/* In a select most tags are ignored. False: this one is; true: it is read, perhaps after closing it. */
+static bool passes_select(struct guard *g, const struct tag *t) {
+    if (!g->selects || g->foreign) return true;
+    if (t->name == GUMBO_TAG_OPTION || t->name == GUMBO_TAG_OPTGROUP ||
+        t->name == GUMBO_TAG_SCRIPT || t->name == GUMBO_TAG_TEMPLATE)
+        return true;
+    bool closes = t->name == GUMBO_TAG_SELECT || is_table_part(t) ||
+                  (!t->end && (t->name == GUMBO_TAG_INPUT || t->name == GUMBO_TAG_KEYGEN ||
+                               t->name == GUMBO_TAG_TEXTAREA));
+    if (!closes) return false;
+    ptrdiff_t at = find(g, GUMBO_TAG_SELECT, 0);
+    if (at >= 0) pop_to(g, (size_t)at);
+    return t->name != GUMBO_TAG_SELECT;
+}
+
 static void end_tag(struct guard *g, const struct tag *t) {
     if (t->traits & (VOID | IGNORED)) return;
+    if (!passes_select(g, t)) return;
     ptrdiff_t at;
     if (g->foreign) {
         at = find(g, t->name, 0);
@@ -175,9 +206,13 @@ static void end_tag(struct guard *g, const struct tag *t) {
             if (g->stack[i].name == t->name) at = (ptrdiff_t)i;
             if (at >= 0 || g->stack[i].name == GUMBO_TAG_TABLE) break;
         }
-    } else if ((t->traits & FORMAT) || t->name == GUMBO_TAG_FORM) {
+    } else if (t->name == GUMBO_TAG_FORM) {
         at = find(g, t->name, BARRIER);
         if (at >= 0) take_out(g, (size_t)at);
+        return;
+    } else if (t->traits & FORMAT) {
+        at = find(g, t->name, BARRIER);
+        if (at >= 0) close_format(g, (size_t)at);
         return;
     } else {
         at = find(g, t->name, t->traits & SPECIAL ? BARRIER : SPECIAL);
@@ -185,8 +220,8 @@ static void end_tag(struct guard *g, const struct tag *t) {
     if (at >= 0) pop_to(g, (size_t)at);
 }
 
-/* td in tr in tbody in table: what a table part's start tag closes. */
-static void table_part(struct guard *g, uint64_t name) {
+/* td in tr in tbody in table: what a table part's start tag closes. False: there is no table. */
+static bool table_part(struct guard *g, uint64_t name) {
     for (size_t i = g->n; i-- > 0;) {
         uint64_t open = g->stack[i].name;
         bool stop = open == GUMBO_TAG_TABLE || open == GUMBO_TAG_TEMPLATE;
@@ -196,12 +231,25 @@ static void table_part(struct guard *g, uint64_t name) {
                    open == GUMBO_TAG_TFOOT;
         if (stop) {
             pop_to(g, i + 1);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A table that begins in another, outside its cells, ends that one. */
+static void table_in_table(struct guard *g) {
+    for (size_t i = g->n; i-- > 0;) {
+        if (g->stack[i].name == GUMBO_TAG_TABLE) {
+            pop_to(g, i);
             return;
         }
+        if (g->stack[i].traits & BARRIER) return;
     }
 }
 
 static void implied_ends(struct guard *g, const struct tag *t) {
+    if (t->name == GUMBO_TAG_TABLE) table_in_table(g);
     if (t->traits & CLOSES_P) {
         ptrdiff_t p = -1;
         for (size_t i = g->n; i-- > 0 && p < 0;) {
@@ -225,12 +273,9 @@ static void implied_ends(struct guard *g, const struct tag *t) {
                 break;
         }
     }
-    if ((t->traits & TABLE) && t->name != GUMBO_TAG_TABLE && t->name != GUMBO_TAG_SELECT &&
-        t->name != GUMBO_TAG_TEMPLATE)
-        table_part(g, t->name);
     if (t->name == GUMBO_TAG_A || t->name == GUMBO_TAG_NOBR || t->name == GUMBO_TAG_BUTTON) {
         ptrdiff_t at = find(g, t->name, BARRIER);
-        if (at >= 0) take_out(g, (size_t)at);
+        if (at >= 0) close_format(g, (size_t)at);
     }
     if (g->n) {
         uint64_t top = g->stack[g->n - 1].name;
@@ -244,9 +289,50 @@ static void implied_ends(struct guard *g, const struct tag *t) {
     }
 }
 
+/* Tags that end svg and math when they stand in them (HTML standard, 13.2.6.5). */
+static bool breaks_out(uint64_t name) {
+    switch (name) {
+    case GUMBO_TAG_B: case GUMBO_TAG_BIG: case GUMBO_TAG_BLOCKQUOTE: case GUMBO_TAG_BR:
+    case GUMBO_TAG_CENTER: case GUMBO_TAG_CODE: case GUMBO_TAG_DD: case GUMBO_TAG_DIV:
+    case GUMBO_TAG_DL: case GUMBO_TAG_DT: case GUMBO_TAG_EM: case GUMBO_TAG_EMBED:
+    case GUMBO_TAG_H1: case GUMBO_TAG_H2: case GUMBO_TAG_H3: case GUMBO_TAG_H4:
+    case GUMBO_TAG_H5: case GUMBO_TAG_H6: case GUMBO_TAG_HR: case GUMBO_TAG_I:
+    case GUMBO_TAG_IMG: case GUMBO_TAG_LI: case GUMBO_TAG_LISTING: case GUMBO_TAG_MENU:
+    case GUMBO_TAG_META: case GUMBO_TAG_NOBR: case GUMBO_TAG_OL: case GUMBO_TAG_P:
+    case GUMBO_TAG_PRE: case GUMBO_TAG_RUBY: case GUMBO_TAG_S: case GUMBO_TAG_SMALL:
+    case GUMBO_TAG_SPAN: case GUMBO_TAG_STRONG: case GUMBO_TAG_STRIKE: case GUMBO_TAG_SUB:
+    case GUMBO_TAG_SUP: case GUMBO_TAG_TABLE: case GUMBO_TAG_TT: case GUMBO_TAG_U:
+    case GUMBO_TAG_UL: case GUMBO_TAG_VAR: return true;
+    default: return false;
+    }
+}
+
+/* Inside these, svg and math hold HTML again: their contents neither break out nor nest less. */
+static bool is_integration(uint64_t name) {
+    return name == GUMBO_TAG_FOREIGNOBJECT || name == GUMBO_TAG_DESC || name == GUMBO_TAG_TITLE ||
+           name == GUMBO_TAG_ANNOTATION_XML || (name >= GUMBO_TAG_MI && name <= GUMBO_TAG_MTEXT);
+}
+
+static void break_out(struct guard *g) {
+    while (g->foreign) {
+        size_t root = g->n;
+        while (root && !is_foreign(g->stack[root - 1].name)) {
+            if (is_integration(g->stack[root - 1].name)) return;
+            root--;
+        }
+        if (root == 0) return;
+        pop_to(g, root - 1);
+    }
+}
+
 static void start_tag(struct guard *g, const struct tag *t) {
     if (t->traits & IGNORED) return;
-    if (!g->foreign) implied_ends(g, t);
+    if (g->foreign && breaks_out(t->name)) break_out(g);
+    if (!passes_select(g, t)) return;
+    if (!g->foreign) {
+        if (is_table_part(t) && t->name != GUMBO_TAG_TABLE && !table_part(g, t->name)) return;
+        implied_ends(g, t);
+    }
     if ((t->traits & VOID) && !g->foreign) return;
     if (t->self_closing && (g->foreign || is_foreign(t->name))) return;
     if (g->n == CRU_HTML_MAX_DEPTH) {
@@ -255,7 +341,7 @@ static void start_tag(struct guard *g, const struct tag *t) {
     }
     g->stack[g->n++] = (struct open_element){t->name, t->traits};
     if (is_foreign(t->name)) g->foreign++;
-    if (t->name == GUMBO_TAG_SELECT) g->selects++;
+    if (t->name == GUMBO_TAG_SELECT && !g->foreign) g->selects++;
 }
 
 static bool is_space(char c) {
@@ -361,8 +447,9 @@ const char *cru_html_guard(struct cru_span page) {
             end_tag(&g, &t);
         } else {
             start_tag(&g, &t);
-            if (t.name == GUMBO_TAG_PLAINTEXT && !g.foreign) break;
-            if ((t.traits & RAW) && !g.foreign && !g.selects && !g.broken) {
+            bool opened = g.n && !g.broken && g.stack[g.n - 1].name == t.name && !g.foreign;
+            if (t.name == GUMBO_TAG_PLAINTEXT && opened) break;
+            if ((t.traits & RAW) && opened && (!g.selects || t.name == GUMBO_TAG_SCRIPT)) {
                 pop_to(&g, g.n - 1);
                 p = skip_raw(p, end, (GumboTag)t.name);
             }

@@ -7,8 +7,8 @@
  *           nav     text    text               judged by its words, the share of them in links, its
  *           drop    keep    keep               neighbours, and the element (nav, footer, class) it is in
  *
- * White space of the result: inside a block, runs of white space (no-break space included) are one
- * space, br is a newline, pre keeps its lines; blocks are separated by one blank line, items of a list
+ * White space of the result: inside a block, runs of white space (no-break and ideographic space
+ * included) are one space, br is a newline, pre keeps its lines; blocks are separated by one blank line, items of a list
  * and rows of a table by one newline, cells of a row by " | ". List items begin with "- " or "N. ".
  * No line ends in white space and the text has no white space at either end. Zero-width space,
  * soft hyphen and byte order mark are removed; NUL bytes are, too (the parser drops them).

@@ -202,10 +202,13 @@ static void one_macro(struct cru_man *m, const struct macro *macro, struct words
         if (plain(m, w, at, NULL) == 0 && macro->before) add_word(m, cru_span_of(macro->before), false);
         break;
     case FLAG:
-        if (plain(m, w, at, "-") == 0) {
+        if (*at < w.n && cru_span_is(w.p[*at], "?")) w.quoted[*at] = true; /* -? is an option */
+        if (*at == w.n || (!w.quoted[*at] && (find_macro(w.p[*at]) || is_closing(w.p[*at]) ||
+                                              cru_span_is(w.p[*at], "|")))) {
             add_word(m, CRU_SPAN("-"), false);
-            m->no_space = *at < w.n; /* .Fl Ar x is -x */
+            m->no_space = *at < w.n && find_macro(w.p[*at]); /* .Fl Ar x is -x */
         }
+        (void)plain(m, w, at, "-");
         break;
     case NAME:
         if (*at < w.n && !is_closing(w.p[*at]) && !(find_macro(w.p[*at]) && !w.quoted[*at])) {
@@ -223,9 +226,11 @@ static void one_macro(struct cru_man *m, const struct macro *macro, struct words
         add_mark(m, macro->before, true);
         if (*at < inner.n) (void)words_of(m, inner, *at);
         add_mark(m, macro->after, false);
+        bool attached = inner.n > *at && cru_span_is(inner.p[inner.n - 1], "Ns");
         *at = inner.n > *at ? inner.n : *at;
         closing_rest(m, w, *at);
         *at = w.n;
+        if (attached) m->no_space = true;
         break;
     }
     case OPEN: add_mark(m, macro->before, true); break;

@@ -78,6 +78,8 @@ enum cru_status cru_warc_next(struct cru_warc *w, struct cru_stream *in, struct 
 }
 
 bool cru_warc_is_document(const struct cru_warc *w) {
+    /* wget keeps its arguments and log as resources */
+    if (w->uri.n > 9 && memcmp(w->uri.p, "metadata:", 9) == 0) return false;
     return same_name(w->type, "response") || same_name(w->type, "resource") ||
            same_name(w->type, "conversion");
 }

@@ -25,7 +25,7 @@ void cru_warc_release(struct cru_warc *w);
  */
 enum cru_status cru_warc_next(struct cru_warc *w, struct cru_stream *in, struct cru_error *err);
 
-/* Records of these types are documents: response, resource, conversion. */
+/* Records of these types are documents: response, resource (not a crawler's own metadata:), conversion. */
 bool cru_warc_is_document(const struct cru_warc *w);
 
 #endif
