@@ -1,6 +1,6 @@
 # Piped = fused, -j1 = -j2, byte for byte, on real input.
 . "$CRUCIBLE_TOP/tests/cli/lib.sh"
-. "$CRUCIBLE_TOP/tests/cli/real_input.sh"
+. "$CRUCIBLE_TOP/tests/cli/lib_real_input.sh"
 crucible build -q -j2 recipe.yaml --work w2
 crucible build -q -j1 recipe.yaml --work w1
 diff -r w1/shards w2/shards || fail "-j1 and -j2 differ"
@@ -19,7 +19,7 @@ diff -rq w2/shards w3/shards >/dev/null && fail "the seed changes nothing"
 # Wrong recipes name the line and the nearest key.
 sed 's/minhash/minhsh/' recipe.yaml >wrong.yaml
 expect_exit 64 crucible build --check wrong.yaml
-has stderr "line 22"
+has stderr "line 20"
 has stderr "did you mean 'minhash'"
 sed 's/budget: 250/budget: many/' recipe.yaml >wrong.yaml
 expect_exit 64 crucible build --check wrong.yaml

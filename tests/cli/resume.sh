@@ -1,6 +1,6 @@
 # Killed at many points and resumed: the shards are byte-identical, and nothing unfinished opens as whole.
 . "$CRUCIBLE_TOP/tests/cli/lib.sh"
-. "$CRUCIBLE_TOP/tests/cli/real_input.sh"
+. "$CRUCIBLE_TOP/tests/cli/lib_real_input.sh"
 crucible build -q recipe.yaml --work whole
 killed=0
 for delay in 0.05 0.2 0.4 0.6 0.8 1.0 1.3 1.7; do

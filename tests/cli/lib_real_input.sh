@@ -45,11 +45,11 @@ stages:
 R
 piped() { # threads, out directory
     {
-        crucible read -q -j"$1" --source guide --format html in/guide | crucible filter -q -j"$1" --rules gopher-quality --detect-lang
-        crucible read -q -j"$1" --source man --format man in/man | crucible filter -q -j"$1" --rules gopher-repetition --detect-lang
-        crucible read -q -j"$1" --source code --format code in/headers in/python | crucible filter -q -j"$1" --rules code
-    } | crucible dedup -q -j"$1" --exact --minhash | crucible decontaminate -q -j"$1" --against eval.jsonl |
-        crucible score -q -j"$1" --profile web | crucible select -q -j"$1" --seed 7 --budget 250 --dim 128 |
+        crucible read -q -j"$1" --seed 7 --source guide --format html in/guide | crucible filter -q -j"$1" --seed 7 --rules gopher-quality --detect-lang
+        crucible read -q -j"$1" --seed 7 --source man --format man in/man | crucible filter -q -j"$1" --seed 7 --rules gopher-repetition --detect-lang
+        crucible read -q -j"$1" --seed 7 --source code --format code in/headers in/python | crucible filter -q -j"$1" --seed 7 --rules code
+    } | crucible dedup -q -j"$1" --seed 7 --exact --minhash | crucible decontaminate -q -j"$1" --seed 7 --against eval.jsonl |
+        crucible score -q -j"$1" --seed 7 --profile web | crucible select -q -j"$1" --seed 7 --budget 250 --dim 128 |
         crucible mix -q -j"$1" --seed 7 --weights guide=0.5,man=0.2,code=0.3 --total 300000 |
         crucible tokenize -q -j"$1" --seed 7 --vocab qwen3 --bag 4 --shard-tokens 100000 -o "$2"
 }
