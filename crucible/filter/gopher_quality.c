@@ -104,7 +104,9 @@ static bool ends(struct cru_span s, const char *p, size_t n) {
 static struct symbol_counts count_symbols(struct cru_text_stats *stats) {
     struct symbol_counts c = {0, 0, 0, 0, 0};
     struct cru_span text = stats->text, line;
-    /* Both symbols are tokens that are no words: only those need a look at their bytes. */
+    for (const char *p = text.p; (p = memchr(p, '#', (size_t)(text.p + text.n - p))) != NULL; p++)
+        c.hashes++;
+    /* Ellipses are tokens that are no words: only those need a look at their bytes. */
     for (size_t i = 0; i < stats->n_tokens; i++) {
         const struct cru_token *t = &stats->tokens[i];
         if (t->flags & CRU_TOKEN_WORD)
@@ -112,8 +114,6 @@ static struct symbol_counts count_symbols(struct cru_text_stats *stats) {
         const char *p = text.p + t->at;
         if (*p == '.')
             c.ellipses += t->bytes / 3;
-        else if (*p == '#')
-            c.hashes++;
         else if (starts(cru_span_make(p, t->bytes), "\xE2\x80\xA6", 3))
             c.ellipses++;
     }

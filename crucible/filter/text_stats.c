@@ -24,27 +24,49 @@ void cru_text_stats_set(struct cru_text_stats *stats, struct cru_span text) {
     stats->n_tokens = stats->n_lines = 0;
 }
 
-/* True when the character at p, inside [.., end), may join two parts of a token: `before` is the
- * byte in front of it. *n becomes its length. */
+/* How a punctuation mark between two characters of words behaves, by its class below. */
+enum { CUTS = 0, JOINS, POINT, COMMA, HYPHEN, OPERATOR, RELATION };
+static const uint8_t infix[128] = {
+    ['!'] = JOINS, ['"'] = JOINS, ['#'] = JOINS,    ['$'] = JOINS,    ['%'] = JOINS,    ['&'] = JOINS,
+    ['\''] = JOINS, ['('] = JOINS, [')'] = JOINS,   [';'] = JOINS,    ['?'] = JOINS,    ['@'] = JOINS,
+    ['['] = JOINS, ['\\'] = JOINS, [']'] = JOINS,   ['`'] = JOINS,    ['{'] = JOINS,    ['|'] = JOINS,
+    ['}'] = JOINS, ['.'] = POINT, [','] = COMMA,    ['-'] = HYPHEN,   ['~'] = HYPHEN,   ['+'] = OPERATOR,
+    ['*'] = OPERATOR, ['^'] = OPERATOR, [':'] = RELATION, ['<'] = RELATION, ['>'] = RELATION,
+    ['='] = RELATION, ['/'] = RELATION,
+};
+
+/* True when the character at p, inside [.., end), joins two parts of a token: `before` is the byte in
+ * front of it. *n becomes its length. spaCy's English infixes are what cuts. */
 static inline bool joins(struct cru_char_map *map, const unsigned char *p,
                          const unsigned char *end, unsigned char before, unsigned *n) {
-    unsigned length = 1, unused;
+    unsigned length = 1, unused, kind = JOINS;
     if (*p == 0xE2 && end - p > 3 && p[1] == 0x80 && p[2] == 0x99)
         length = 3;
-    else if (*p != '\'' && *p != '.' && *p != ',')
+    else if (*p >= 0x80 || (kind = infix[*p]) == CUTS)
         return false;
     if (p + length >= end)
         return false;
     const unsigned char *next = p + length;
     uint8_t class = cru_char_class_of(map, cru_char_decode(next, &unused));
-    *n = length;
-    if (*p == ',')
-        return before >= '0' && before <= '9' && (class & CRU_CHAR_DIGIT);
-    if (*p == '.' && before >= 'a' && before <= 'z' && *next >= 'A' && *next <= 'Z')
-        return false;
     /* '_' and stray marks are word characters that nothing joins to. */
-    return before != '_' && (class & (CRU_CHAR_LETTER | CRU_CHAR_DIGIT)) &&
-           !(class & CRU_CHAR_UNSPACED);
+    if (before == '_' || !(class & (CRU_CHAR_LETTER | CRU_CHAR_DIGIT)) || (class & CRU_CHAR_UNSPACED))
+        return false;
+    bool digit_before = before >= '0' && before <= '9', digit = class & CRU_CHAR_DIGIT;
+    *n = length;
+    switch (kind) {
+    case POINT:
+        return !(before >= 'a' && before <= 'z' && *next >= 'A' && *next <= 'Z');
+    case COMMA:
+        return digit_before || digit;
+    case HYPHEN:
+        return digit_before != digit;
+    case OPERATOR:
+        return !(digit_before && digit);
+    case RELATION:
+        return digit;
+    default:
+        return true;
+    }
 }
 
 /* Moves *p over marks (accents, joiners, variation selectors); counts them. */

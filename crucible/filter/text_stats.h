@@ -4,9 +4,14 @@
  * when first asked for and kept until the text changes.
  *
  * Tokens. Text falls into tokens at white space; inside a run without white space
- *   - letters, digits, combining marks and '_' join into one token, over a single ' or U+2019 or '.'
- *     between two letters or digits and a ',' between two digits, as in UAX #29 (WB5-WB12), except
- *     that a '.' between a small and a capital ASCII letter cuts ("end.Next" is three tokens);
+ *   - letters, digits, combining marks and '_' join into one token, and so does a single ASCII punctuation
+ *     mark or U+2019 between two letters or digits (It's 3.5 10:43 a@b.org UTF-8), except where spaCy's
+ *     English rules for the middle of a word cut:
+ *         - ~         between two letters or two digits     well-known, 1990-95
+ *         ,           between two letters                   a,b
+ *         + * ^       between two digits                    2*3
+ *         : < > = /   in front of a letter                  and/or
+ *         .           between a small and a capital letter  end.Next
  *   - a letter of a script written without spaces (Han, Hiragana, Thai, Lao, Khmer, Myanmar, ...) is a
  *     token by itself, with its marks;
  *   - a run of '.' or of '-' is one token;
