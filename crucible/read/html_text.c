@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
 #include <gumbo.h>
 #include <setjmp.h>
 
@@ -32,6 +33,7 @@ struct tree_memory {
     struct big *bigs;
     size_t used, limit;
     bool refused; /* over the limit, not out of memory */
+    bool fault;   /* an assertion of the parser failed */
     jmp_buf out;
 };
 
@@ -105,7 +107,7 @@ static void forget_tree(struct tree_memory *m, bool all) {
     }
     m->at = 16;
     m->used = 0;
-    m->refused = false;
+    m->refused = m->fault = false;
 }
 
 struct cru_html *cru_html_new(void) { return calloc(1, sizeof(struct cru_html)); }
@@ -117,6 +119,23 @@ void cru_html_free(struct cru_html *html) {
     free(html);
 }
 
+/*
+ * Distributions build gumbo with its assertions, and some pages (a table cell in svg in a table cell) make
+ * one fail, which would end the whole run. Programs may have a __assert_fail of their own; ours
+ * leaves the parser when this thread is in it and does what the C library's does otherwise.
+ */
+static _Thread_local struct tree_memory *parsing;
+
+void __assert_fail(const char *assertion, const char *file, unsigned line, const char *function) {
+    struct tree_memory *m = parsing;
+    if (m) {
+        m->fault = true;
+        longjmp(m->out, 1);
+    }
+    (void)fprintf(stderr, "%s:%u: %s: assertion '%s' failed\n", file, line, function, assertion);
+    abort();
+}
+
 /* NULL when the tree did not fit. A function of its own: nothing of the caller's is live across the jump. */
 static const GumboNode *parse(struct tree_memory *m, struct cru_span page) {
     GumboOptions options = kGumboDefaultOptions;
@@ -124,8 +143,13 @@ static const GumboNode *parse(struct tree_memory *m, struct cru_span page) {
     options.deallocator = tree_give;
     options.userdata = m;
     options.max_errors = 0;
-    if (setjmp(m->out)) return NULL;
+    if (setjmp(m->out)) {
+        parsing = NULL;
+        return NULL;
+    }
+    parsing = m;
     const GumboOutput *output = gumbo_parse_with_options(&options, page.p, page.n);
+    parsing = NULL;
     return output->root;
 }
 
@@ -145,6 +169,9 @@ enum cru_status cru_html_text(struct cru_html *html, struct cru_span page,
     if (!root && m->refused) {
         *rule = "too-complex";
         s = cru_fail(err, CRU_BAD, "the tree of an HTML page would take over %zu bytes", m->limit);
+    } else if (!root && m->fault) {
+        *rule = "unparsable";
+        s = cru_fail(err, CRU_BAD, "the HTML parser failed on a page");
     } else if (!root) {
         s = cru_fail_memory(err, "the tree of an HTML page");
     } else {

@@ -15,7 +15,8 @@
  *
  * A worker serves one thread; its memory is reused from page to page. A page takes linear time: pages
  * nested deeper than CRU_HTML_MAX_DEPTH are refused ("too-deep"), as are pages whose tree needs more
- * than CRU_HTML_TREE_BASE + CRU_HTML_TREE_FACTOR bytes a byte ("too-complex").
+ * than CRU_HTML_TREE_BASE + CRU_HTML_TREE_FACTOR bytes a byte ("too-complex"),
+ * and the few that the parser itself fails on ("unparsable").
  */
 #ifndef CRU_READ_HTML_TEXT_H
 #define CRU_READ_HTML_TEXT_H
