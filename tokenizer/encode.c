@@ -8,7 +8,8 @@
  *                                         (number of ids) << 4 | (number of bytes)
  *
  * A piece of more than 4 ids keeps them in `pool`; when that is full, all is forgotten. A miss asks the
- * vocabulary's own table of tokens, then merges. Memory is fixed whatever the text.
+ * vocabulary's own table of tokens, then merges. Longer pieces, the words of most alphabets but
+ * ours, have a plainer cache of their own. Memory is fixed whatever the text.
  */
 #include "crucible/base/base.h"
 #include "tokenizer/normalise.h"
@@ -22,6 +23,9 @@ enum {
     INLINE_IDS = 4,
     IN_POOL = 15, /* in place of a count: ids[0] is a place in the pool, ids[1] the count */
     SET_BITS = 15,
+    LONG_BITS = 14,
+    LONG_BYTES = 46,
+    LONG_IDS = 20,
     POOL_IDS = 1 << 17,
     KEEP_BYTES = 16 << 20, /* scratch larger than this is freed after the call that needed it */
 };
@@ -35,8 +39,15 @@ struct set {
     struct entry way[2];
 };
 
+/* Two cache lines: a piece of up to LONG_BYTES bytes and LONG_IDS ids. */
+struct long_entry {
+    unsigned char n, count, bytes[LONG_BYTES];
+    uint32_t ids[LONG_IDS];
+};
+
 struct cru_encoder {
     const struct cru_tokenizer *tokenizer;
+    struct long_entry *longs; /* [2^LONG_BITS] */
     struct set *sets; /* [2^SET_BITS] */
     uint32_t *pool;
     size_t pooled;
@@ -67,11 +78,13 @@ struct cru_encoder *cru_encoder_new(const struct cru_tokenizer *tokenizer) {
     cru_buffer_init(&e->repaired);
     e->sets = aligned_alloc(64, sizeof *e->sets << SET_BITS);
     e->pool = malloc(POOL_IDS * sizeof *e->pool);
-    if (!e->sets || !e->pool) {
+    e->longs = aligned_alloc(64, sizeof *e->longs << LONG_BITS);
+    if (!e->sets || !e->pool || !e->longs) {
         cru_encoder_free(e);
         return NULL;
     }
     memset(e->sets, 0, sizeof *e->sets << SET_BITS);
+    memset(e->longs, 0, sizeof *e->longs << LONG_BITS);
     return e;
 }
 
@@ -79,12 +92,27 @@ void cru_encoder_free(struct cru_encoder *e) {
     if (!e) return;
     free(e->sets);
     free(e->pool);
+    free(e->longs);
     cru_merge_scratch_release(&e->merging);
     cru_normaliser_release(&e->normaliser);
     cru_buffer_release(&e->repaired);
     cru_ids_release(&e->counted);
     free(e);
 }
+
+/* The bytes of a piece of n, in the first and the second word of a key; tables, because n cannot be
+ * predicted and a branch on it would cost more than the look-up. */
+#define BYTES(n) (((uint64_t)1 << (8 * (n))) - 1)
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+static const uint64_t low_mask[16] = {
+    0,          BYTES(1),   BYTES(2),   BYTES(3),   BYTES(4),   BYTES(5),   BYTES(6),   BYTES(7),
+    UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX,
+};
+static const uint64_t high_mask[16] = {
+    0, 0,        0,        0,        0,        0,        0,        0,
+    0, BYTES(1), BYTES(2), BYTES(3), BYTES(4), BYTES(5), BYTES(6), BYTES(7),
+};
+#endif
 
 /* As cru_piece_key, faster where 16 bytes can be read at p. */
 static inline struct cru_piece_key key_of(const unsigned char *p, size_t n,
@@ -93,12 +121,8 @@ static inline struct cru_piece_key key_of(const unsigned char *p, size_t n,
     if (readable - p >= 16) {
         struct cru_piece_key key;
         memcpy(&key, p, 16);
-        if (n <= 8) { /* n is at least 1, so no shift by 64 */
-            key.low &= ~(uint64_t)0 >> (64 - 8 * n);
-            key.high = (uint64_t)n << 56;
-        } else {
-            key.high = (key.high & (((uint64_t)1 << (8 * (n - 8))) - 1)) | (uint64_t)n << 56;
-        }
+        key.low &= low_mask[n];
+        key.high = (key.high & high_mask[n]) | (uint64_t)n << 56;
         return key;
     }
 #else
@@ -165,18 +189,65 @@ static inline uint32_t *encode_cached(struct cru_encoder *e, const unsigned char
     return out + made;
 }
 
-/* The same for longer pieces, which are not cached. NULL when memory is short. */
-static uint32_t *encode_long(struct cru_encoder *e, const unsigned char *p, size_t n,
-                             uint32_t *out) {
-    uint32_t id = cru_vocab_word(e->tokenizer, p, n, cru_piece_hash(p, n));
+/* The same for a longer piece or part of one. NULL when memory is short. */
+static uint32_t *encode_whole(struct cru_encoder *e, const unsigned char *p, size_t n,
+                              uint32_t *out) {
+    uint64_t hash = cru_piece_hash(p, n);
+    struct long_entry *known = n <= LONG_BYTES ? &e->longs[hash & (((size_t)1 << LONG_BITS) - 1)] : NULL;
+    if (known && known->n == n && memcmp(known->bytes, p, n) == 0) {
+        memcpy(out, known->ids, known->count * sizeof *out);
+        return out + known->count;
+    }
+    uint32_t id = cru_vocab_word(e->tokenizer, p, n, hash);
+    size_t made = 1;
     if (id != CRU_NO_TOKEN) {
         *out = id;
         return out + 1;
     }
-    if (n <= CRU_SHORT_PIECE) return out + cru_merge_short(&e->tokenizer->merges, p, n, out);
-    size_t made;
+    if (n <= CRU_SHORT_PIECE) {
+        made = cru_merge_short(&e->tokenizer->merges, p, n, out);
+        if (known && made <= LONG_IDS) {
+            known->n = (unsigned char)n;
+            known->count = (unsigned char)made;
+            memcpy(known->bytes, p, n);
+            memcpy(known->ids, out, made * sizeof *out);
+        }
+        return out + made;
+    }
     if (!cru_merge_long(&e->tokenizer->merges, &e->merging, p, n, out, &made)) return NULL;
     return out + made;
+}
+
+static inline uint32_t *encode_part(struct cru_encoder *e, const unsigned char *p, size_t n,
+                                    const unsigned char *readable, uint32_t *out) {
+    if (n == 1) {
+        *out = e->tokenizer->merges.byte_ids[*p];
+        return out + 1;
+    }
+    return n <= CACHED_BYTES ? encode_cached(e, p, n, readable, out) : encode_whole(e, p, n, out);
+}
+
+/* A piece longer than CACHED_BYTES: cut where that is safe (join_rules.h), then part by part. */
+static uint32_t *encode_long(struct cru_encoder *e, const unsigned char *p, size_t n,
+                             const unsigned char *readable, uint32_t *out) {
+    const struct cru_joins *joins = e->tokenizer->joins;
+    if (!joins) return encode_whole(e, p, n, out);
+    const unsigned char *end = p + n, *start = p;
+    uint32_t before = 0;
+    while (p < end) {
+        uint32_t here = *p;
+        unsigned length = here < 0x80 ? 1 : here < 0xE0 ? 2 : here < 0xF0 ? 3 : 4;
+        for (unsigned i = 1; i < length; i++) here = here << 8 | p[i];
+        if ((before | here) >= 0x80 && p > start &&
+            !cru_joins_may(joins, before, here, p[-1], *p)) {
+            out = encode_part(e, start, (size_t)(p - start), readable, out);
+            if (!out) return NULL;
+            start = p;
+        }
+        before = here;
+        p += length;
+    }
+    return encode_part(e, start, (size_t)(end - start), readable, out);
 }
 
 /* Writes the ids of a stretch without added tokens, in normal form; NULL when memory is short. */
@@ -190,12 +261,10 @@ static uint32_t *encode_pieces(struct cru_encoder *e, struct cru_span text, uint
         const unsigned char *q = qwen2 ? cru_piece_end_qwen2(classes, p, end, digits)
                                        : cru_piece_end_gpt2(classes, p, end);
         size_t n = (size_t)(q - p);
-        if (n == 1) {
-            *out++ = t->merges.byte_ids[*p];
-        } else if (n <= CACHED_BYTES) {
-            out = encode_cached(e, p, n, end, out);
+        if (n <= CACHED_BYTES) {
+            out = encode_part(e, p, n, end, out);
         } else {
-            out = encode_long(e, p, n, out);
+            out = encode_long(e, p, n, end, out);
             if (!out) return NULL;
         }
         p = q;

@@ -6,6 +6,7 @@
 
 #include "crucible/base/span.h"
 #include "tokenizer/bpe_merge.h"
+#include "tokenizer/join_rules.h"
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/unicode_classes.h"
 #include "tokenizer/vocab_image.h"
@@ -16,6 +17,7 @@ struct cru_tokenizer {
     const char *text;
     const uint32_t *words;
     const struct cru_vocab_added *added;
+    const struct cru_joins *joins; /* NULL: a part of a piece may not be looked up as a word */
     struct cru_merges merges;
     struct cru_classes classes;
     uint32_t *search;    /* [n_added] numbers of added tokens: by first byte, then longest first */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crucible/base/base.h"
 #include "tokenizer/bpe_merge.h"
+#include "tokenizer/join_rules.h"
 #include "tokenizer/vocab_compile.h"
 #include "tokenizer/vocab_image.h"
 
@@ -227,6 +228,7 @@ static struct cru_vocab_header layout(const struct cru_vocab_draft *d, size_t te
         [CRU_SECTION_PAIRS] = (uint64_t)8 << h.pair_bits,
         [CRU_SECTION_WORDS] = (uint64_t)4 << h.word_bits,
         [CRU_SECTION_ADDED] = d->n_added * sizeof(struct cru_vocab_added),
+        [CRU_SECTION_JOINS] = sizeof(struct cru_joins),
     };
     uint64_t at = sizeof h;
     for (size_t i = 0; i < CRU_SECTIONS; i++) {
@@ -279,6 +281,12 @@ static enum cru_status fill_tables(const struct cru_vocab_draft *d, const struct
         struct cru_span l = d->tokens[row.left], r = d->tokens[row.right];
         if (l.n == 1 && r.n == 1)
             byte_pair[(unsigned char)l.p[0] << 8 | (unsigned char)r.p[0]] = (uint32_t)i;
+    }
+    /* Only what merges make can join; that leaves out the added tokens. */
+    struct cru_joins *joins = section(h, image, CRU_SECTION_JOINS);
+    for (size_t i = 0; i < d->n_merges; i++) {
+        struct cru_span t = d->tokens[d->merges[i].made];
+        cru_joins_add(joins, (const unsigned char *)t.p, t.n);
     }
     if (d->n_added)
         memcpy(section(h, image, CRU_SECTION_ADDED), d->added, d->n_added * sizeof *d->added);

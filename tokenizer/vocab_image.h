@@ -15,6 +15,7 @@
  *   | WORDS    u32   |   [2^word_bits] open addressing on cru_piece_hash: tag 12 | id 20 of every
  *   |                |   token that is what its own bytes encode to; all ones: free
  *   | ADDED          |   [n_added] id, flags; content is the id's text
+ *   | JOINS    bits  |   which neighbouring characters occur inside one token (join_rules.h)
  *   +----------------+ file_bytes
  *
  * The checksum is XXH3-64 of the whole file with the checksum field zero. Loading checks it, and then
@@ -32,7 +33,7 @@
 #define CRU_NONE UINT32_MAX
 
 enum {
-    CRU_VOCAB_VERSION = 1,
+    CRU_VOCAB_VERSION = 2,
     CRU_VOCAB_ORDER = 0x01020304,
     CRU_ID_BITS = 20,
     CRU_RANK_BITS = 24,
@@ -58,6 +59,7 @@ enum cru_vocab_section_name {
     CRU_SECTION_PAIRS,
     CRU_SECTION_WORDS,
     CRU_SECTION_ADDED,
+    CRU_SECTION_JOINS,
     CRU_SECTIONS
 };
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "crucible/base/base.h"
+#include "tokenizer/join_rules.h"
 #include "tokenizer/vocab.h"
 #include "tokenizer/vocab_compile.h"
 
@@ -27,6 +28,7 @@ static bool sizes_agree(const struct cru_vocab_header *h) {
         [CRU_SECTION_PAIRS] = (uint64_t)8 << h->pair_bits,
         [CRU_SECTION_WORDS] = (uint64_t)4 << h->word_bits,
         [CRU_SECTION_ADDED] = (uint64_t)h->n_added * sizeof(struct cru_vocab_added),
+        [CRU_SECTION_JOINS] = sizeof(struct cru_joins),
     };
     for (size_t i = 0; i < CRU_SECTIONS; i++) {
         const struct cru_vocab_section *s = &h->section[i];
@@ -149,6 +151,7 @@ enum cru_status cru_tokenizer_from_image(const void *image, size_t bytes,
     t->text = at[CRU_SECTION_TEXT];
     t->words = at[CRU_SECTION_WORDS];
     t->added = at[CRU_SECTION_ADDED];
+    t->joins = h->flags & CRU_VOCAB_IGNORE_MERGES ? NULL : at[CRU_SECTION_JOINS];
     t->merges = (struct cru_merges){at[CRU_SECTION_BYTE_IDS], at[CRU_SECTION_BYTE_PAIR],
                                     at[CRU_SECTION_MERGED], at[CRU_SECTION_PAIRS], h->pair_bits};
     if (!contents_agree(t)) status = damaged(err, "numbers out of range");
