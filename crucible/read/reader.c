@@ -10,6 +10,10 @@
 /* First bytes looked at to tell a file's format. */
 enum { HEAD = 4096, ARCHIVE_BLOCK = 1 << 17 };
 
+/* libarchive forgets what one call has delivered when the stream breaks within it: short calls, so that
+ * little that was good is lost. */
+enum { PULL = 1 << 14 };
+
 const struct cru_option cru_read_option_table[] = {
     {CRU_OPTION_CHOICE, 0, "format", offsetof(struct cru_read_options, format),
      "auto|warc|html|archive|jsonl|text|man|code", "auto", NULL, 0, 0,
@@ -74,14 +78,14 @@ uint64_t cru_reader_bytes(const struct cru_reader *r) { return r->bytes; }
 
 static enum cru_status pull_input(void *context, char *p, size_t capacity, size_t *got,
                                   struct cru_error *err) {
-    return cru_input_read(context, p, capacity, got, err);
+    return cru_input_read(context, p, capacity < PULL ? capacity : PULL, got, err);
 }
 
 static enum cru_status pull_member(void *context, char *p, size_t capacity, size_t *got,
                                    struct cru_error *err) {
     struct cru_reader *r = context;
     *got = 0;
-    la_ssize_t n = archive_read_data(r->archive, p, capacity);
+    la_ssize_t n = archive_read_data(r->archive, p, capacity < PULL ? capacity : PULL);
     if (n < 0)
         return cru_fail(err, CRU_FATAL, "unable to read archive member '%s': %s", r->name.p,
                         archive_error_string(r->archive) ? archive_error_string(r->archive)
