@@ -132,7 +132,7 @@ def main():
             print(f"{name:42} {special:10} {len(texts):6} documents {size:7.1f} MB {differ:5} differ", flush=True)
             bad += differ
             documents += len(texts)
-    print(f"agree: {documents} documents, {bad} differ")
+    print(f"agree: {documents} comparisons, {bad} differ")
     return 1 if bad else 0
 
 
