@@ -271,6 +271,7 @@ static enum cru_status index_file(struct cru_spool *spool, struct cru_error *err
                 (struct place){offset, e.length, e.hash};
             offset += e.length;
         }
+        if (offset - spool->at - sizeof frame - table != frame.bytes) break;
         spool->at = offset;
     }
     return cru_fail(err, CRU_FATAL, "unable to read spool: '%s': damaged or unfinished", spool->path);
