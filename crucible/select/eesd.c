@@ -4,12 +4,11 @@
 #include "crucible/base/parallel.h"
 
 enum {
-    TILE_ROWS = 512,  /* rows a task meets at least: a tile of 256 numbers fits the L2 cache */
-    TILES_MOST = 256, /* bounds the partial sums */
-    PANELS_MOST = 8,  /* panels evaluated together in the first pass */
-    BATCH_FIRST = 16, /* stale candidates computed together: one AVX-512 register of dots */
-    ALONE_BELOW =
-        1 << 20, /* multiplications below which starting threads costs more than it gives */
+    TILE_ROWS = 512,       /* rows a task meets at least: a tile of 256 numbers fits the L2 cache */
+    TILES_MOST = 256,      /* bounds the partial sums */
+    PANELS_MOST = 8,       /* panels evaluated together in the first pass */
+    BATCH_FIRST = 16,      /* stale candidates computed together: one AVX-512 register of dots */
+    ALONE_BELOW = 1 << 22, /* multiplications, some 50 us: not worth starting threads for */
 };
 
 /*
