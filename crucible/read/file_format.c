@@ -103,8 +103,9 @@ static struct cru_span base_name(const char *path) {
 }
 
 static struct cru_span extension_of(struct cru_span base) {
-    const char *dot = base.n ? memrchr(base.p, '.', base.n) : NULL;
-    if (!dot || dot == base.p) return cru_span_make(base.p, 0);
+    if (!base.p || base.n == 0) return cru_span_make("", 0);
+    const char *dot = memrchr(base.p, '.', base.n);
+    if (!dot || dot == base.p) return cru_span_make("", 0);
     return cru_span_make(dot + 1, base.n - (size_t)(dot - base.p) - 1);
 }
 
