@@ -377,12 +377,6 @@ static enum cru_status load_groups(struct load *l, const char *sql, struct cru_r
     return s == CRU_END ? CRU_OK : s;
 }
 
-/* The least of 1, 2, 5 times a power of ten that is at least x. */
-static double round_width(double x) {
-    double power = pow(10, floor(log10(x))), times = x / power;
-    return power * (times <= 1 ? 1 : times <= 2 ? 2 : times <= 5 ? 5 : 10);
-}
-
 static enum cru_status load_signals(struct load *l, struct cru_report_histogram *h) {
     sqlite3_stmt *stmt;
     uint64_t n = 0;
@@ -402,7 +396,7 @@ static enum cru_status load_signals(struct load *l, struct cru_report_histogram 
     if (s == CRU_OK) h->median = sqlite3_column_double(stmt, 0), (void)sqlite3_finalize(stmt);
     if (s) return s == CRU_END ? CRU_OK : s;
     double span = h->most - h->least;
-    h->width = span > 0 ? round_width(span / 30) : 1;
+    h->width = span > 0 ? cru_report_round_up(span / 30) : 1;
     h->low = floor(h->least / h->width) * h->width;
     h->n = (size_t)((h->most - h->low) / h->width) + 1;
     if (h->n > CRU_REPORT_BUCKETS) h->n = CRU_REPORT_BUCKETS;
@@ -590,6 +584,21 @@ bool cru_report_before(const struct cru_report *r, size_t at, size_t k, uint64_t
         if (!is_read(before) || !is_read(&r->steps[at - 1])) break;
     }
     return true;
+}
+
+bool cru_report_conserved(const struct cru_report *r) {
+    for (size_t i = 0; i < r->n_steps; i++)
+        for (size_t k = 0; k < r->steps[i].n_stages; k++) {
+            uint64_t before;
+            if (cru_report_lost(&r->steps[i].stages[k])) return false;
+            if (cru_report_before(r, i, k, &before) && before != r->steps[i].stages[k].in) return false;
+        }
+    return true;
+}
+
+double cru_report_round_up(double x) {
+    double power = pow(10, floor(log10(x))), times = x / power;
+    return power * (times <= 1 ? 1 : times <= 2 ? 2 : times <= 5 ? 5 : 10);
 }
 
 double cru_report_speed(const struct cru_report_stage *k) {

@@ -161,8 +161,12 @@ int64_t cru_report_lost(const struct cru_report_stage *stage);
 /* Documents that left the stage (or, for the first common step, all sources) before stage `k` of step
  * `at`; false when that is not known. */
 bool cru_report_before(const struct cru_report *report, size_t at, size_t k, uint64_t *documents);
+/* Does every stage let go of as many documents as it took, and take what came out before it? */
+bool cru_report_conserved(const struct cru_report *report);
 /* Input megabytes (1e6 bytes) a CPU second; 0 when no time was measured. */
 double cru_report_speed(const struct cru_report_stage *stage);
+/* The least of 1, 2 and 5 times a power of ten that is at least x; x above 0. */
+double cru_report_round_up(double x);
 /* 1234567 -> "1,234,567". The answer is `text`. */
 enum { CRU_REPORT_NUMBER = 32 };
 const char *cru_report_number(uint64_t n, char text[CRU_REPORT_NUMBER]);

@@ -5,7 +5,7 @@
 #include "crucible/build/report.h"
 #include "crucible/build/report_data.h"
 
-enum { STEP = 18, STAGE = 26, COUNT = 12, WIDE = 15, NAME = 20 };
+enum { STAGE = 34, FUNNEL = 11, COUNT = 12, WIDE = 15, NAME = 20 };
 
 /* A name cannot move the cursor: control characters print as '?'. */
 static void add_plain(struct cru_buffer *out, const char *text) {
@@ -66,26 +66,22 @@ static void title(const struct cru_report *r, struct cru_buffer *out) {
         cru_buffer_printf(out, "%zu newer step%s of other runs left out.\n", r->n_newer, r->n_newer == 1 ? " is" : "s are");
 }
 
-static void stage_row(const char *step, const struct cru_report_stage *k, struct cru_buffer *out) {
+static void stage_row(const struct cru_report_stage *k, struct cru_buffer *out) {
     double speed = cru_report_speed(k);
-    add_name(out, step, STEP);
-    add_name(out, k->name, STAGE);
-    add_count(out, k->in, COUNT);
-    add_count(out, k->added, COUNT);
-    add_count(out, k->out, COUNT);
-    add_count(out, k->dropped, COUNT);
-    add_count(out, k->bad, COUNT);
-    add_real(out, (double)k->bytes_in / 1e6, COUNT, 2);
-    add_real(out, (double)k->bytes_out / 1e6, COUNT, 2);
-    add_real(out, speed > 0 ? speed : (double)NAN, COUNT, 1);
+    const uint64_t counts[] = {k->in, k->added, k->out, k->dropped, k->bad};
+    pad(out, 0, 2);
+    add_name(out, k->name, STAGE - 2);
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) add_count(out, counts[i], FUNNEL);
+    add_real(out, (double)k->bytes_in / 1e6, FUNNEL, 2);
+    add_real(out, (double)k->bytes_out / 1e6, FUNNEL, 2);
+    add_real(out, speed > 0 ? speed : (double)NAN, FUNNEL + 2, 1);
     cru_buffer_add_char(out, '\n');
     for (size_t i = 0; i < k->n_reasons; i++) {
-        const struct cru_report_reason *reason = &k->reasons[i];
-        pad(out, 0, STEP + 2);
-        add_name(out, reason->rule, STAGE + 3 * COUNT - 2);
-        add_count(out, reason->documents, COUNT);
-        pad(out, 0, COUNT);
-        add_real(out, (double)reason->bytes / 1e6, COUNT, 2);
+        pad(out, 0, 4);
+        add_name(out, k->reasons[i].rule, STAGE + 3 * FUNNEL - 4);
+        add_count(out, k->reasons[i].documents, FUNNEL);
+        pad(out, 0, FUNNEL);
+        add_real(out, (double)k->reasons[i].bytes / 1e6, FUNNEL, 2);
         cru_buffer_add_char(out, '\n');
     }
 }
@@ -122,15 +118,18 @@ static void conservation(const struct cru_report *r, struct cru_buffer *out) {
 }
 
 static void funnel(const struct cru_report *r, struct cru_buffer *out) {
-    static const char *const columns[] = {"in", "repeats", "out", "dropped", "bad", "MB in", "MB out", "MB/s a core"};
+    static const char *const columns[] = {"in", "repeats", "out", "dropped", "bad", "MB in", "MB out"};
     cru_buffer_add_string(out, "\nFunnel (documents, megabytes of text)\n");
-    add_name(out, "step", STEP);
-    add_name(out, "stage, reason", STAGE);
-    for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) add_right(out, columns[i], COUNT);
+    add_name(out, "step, stage, reason", STAGE);
+    for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++) add_right(out, columns[i], FUNNEL);
+    add_right(out, "MB/s a core", FUNNEL + 2);
     cru_buffer_add_char(out, '\n');
-    for (size_t i = 0; i < r->n_steps; i++)
-        for (size_t k = 0; k < r->steps[i].n_stages; k++)
-            stage_row(k == 0 ? r->steps[i].name : "", &r->steps[i].stages[k], out);
+    for (size_t i = 0; i < r->n_steps; i++) {
+        if (!r->steps[i].finished || r->steps[i].n_stages == 0) continue;
+        add_plain(out, r->steps[i].name);
+        cru_buffer_printf(out, " (%.1f s)\n", r->steps[i].seconds);
+        for (size_t k = 0; k < r->steps[i].n_stages; k++) stage_row(&r->steps[i].stages[k], out);
+    }
     conservation(r, out);
 }
 
