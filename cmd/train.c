@@ -23,17 +23,20 @@ static void print_step(void *context, const struct cru_train_step *s) {
     struct table *table = context;
     if (table->quiet) return;
     if (s->phase == CRU_PHASE_EVAL) {
-        (void)fprintf(stderr, "eval after step %llu: loss %.4f", (unsigned long long)s->step, s->loss);
+        (void)fprintf(stderr, "eval after step %llu: loss %.4f", (unsigned long long)s->step,
+                      s->loss);
         if (!isnan(s->bpb)) (void)fprintf(stderr, ", %.4f bits per byte", s->bpb);
-        (void)fprintf(stderr, ", over %llu tokens of %llu documents (%llu skipped: ids that the model lacks)\n",
-                      (unsigned long long)s->tokens, (unsigned long long)s->documents,
-                      (unsigned long long)s->skipped);
+        (void)fprintf(
+            stderr,
+            ", over %llu tokens of %llu documents (%llu skipped: ids that the model lacks)\n",
+            (unsigned long long)s->tokens, (unsigned long long)s->documents,
+            (unsigned long long)s->skipped);
         return;
     }
     if (s->step % table->every && s->step != 1 && !s->last_of_phase && !table->wants_header) return;
     if (table->wants_header)
-        (void)fprintf(stderr, "%8s %-5s %9s %8s %9s %9s %10s\n", "step", "phase", "loss", "bpb", "lr",
-                      "grad", "tokens/s");
+        (void)fprintf(stderr, "%8s %-5s %9s %8s %9s %9s %10s\n", "step", "phase", "loss", "bpb",
+                      "lr", "grad", "tokens/s");
     table->wants_header = false;
     (void)fprintf(stderr, "%8llu %-5s", (unsigned long long)s->step, cru_phase_name(s->phase));
     print_number(stderr, s->loss, 9, 4);
@@ -51,7 +54,8 @@ static void print_facts(const struct cru_trainer_facts *f) {
                   f->name, (unsigned long long)f->parameters, (unsigned long long)f->embedding,
                   (unsigned long long)f->vocabulary, (unsigned long long)f->rows_a_step, f->backend,
                   f->threads);
-    (void)fprintf(stderr, "shards: %llu tokens in %llu documents; the first %llu steps are superposed\n",
+    (void)fprintf(stderr,
+                  "shards: %llu tokens in %llu documents; the first %llu steps are superposed\n",
                   (unsigned long long)f->tokens_in_set, (unsigned long long)f->documents_in_set,
                   (unsigned long long)f->tst_steps);
 }
@@ -128,16 +132,18 @@ static int train(struct cru_trainer *trainer, const struct cru_train_options *op
     if (status != CRU_OK) return cru_command_fail("train", &err);
     if (!options->quiet) {
         if (summary.resumed_from)
-            (void)fprintf(stderr, "went on from step %llu\n", (unsigned long long)summary.resumed_from);
+            (void)fprintf(stderr, "went on from step %llu\n",
+                          (unsigned long long)summary.resumed_from);
         print_summary(&summary);
     }
     return CRU_EXIT_OK;
 }
 
 /*
- * A step is some hundred short parallel loops. Between them libgomp's threads spin by default, which on
- * a machine with other work makes a step three times slower than letting them sleep soon. libgomp
- * reads its settings when it is loaded, so the program starts itself once more; a user's setting wins.
+ * A step is some hundred short parallel loops. Between them libgomp's threads spin by default,
+ * which on a machine with other work makes a step three times slower than letting them sleep soon.
+ * libgomp reads its settings when it is loaded, so the program starts itself once more; a user's
+ * setting wins.
  */
 static void sleep_between_loops(char **argv) {
     if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT")) return;
@@ -152,7 +158,8 @@ int main(int argc, char **argv) {
     struct cru_error err;
     struct cru_command command = {
         .name = "train",
-        .summary = "Trains a BOREAL model on token shards: a superposed phase, then an ordinary one.",
+        .summary =
+            "Trains a BOREAL model on token shards: a superposed phase, then an ordinary one.",
         .synopsis = "--model FILE.yaml --data DIR [--out DIR] [options]",
         .tables = {cru_train_option_table},
         .targets = {&options},
@@ -166,7 +173,8 @@ int main(int argc, char **argv) {
         return status;
     }
     if (n_operands > 0) {
-        (void)cru_fail(&err, CRU_USAGE, "unexpected operand: '%s': shards are given by --data", argv[1]);
+        (void)cru_fail(&err, CRU_USAGE, "unexpected operand: '%s': shards are given by --data",
+                       argv[1]);
         status = cru_command_fail("train", &err);
     }
     if (status < 0 && cru_trainer_open(&options, &trainer, &err) != CRU_OK)

@@ -6,7 +6,9 @@
 #include "cmd/train/adamw.h"
 #include "cmd/train/gemm.h"
 
-enum { ADAMW_BLOCK = 1 << 14 }; /* parameters a thread takes at a time; the unit of fixed-order sums */
+enum {
+    ADAMW_BLOCK = 1 << 14
+}; /* parameters a thread takes at a time; the unit of fixed-order sums */
 
 static bool by_muon(bool muon, const struct cru_tensor *t) {
     return muon && (t->kind == CRU_TENSOR_MATRIX || t->kind == CRU_TENSOR_OUT);
@@ -117,8 +119,8 @@ static void adam_tensor(struct cru_adamw *adamw, const struct cru_tensor *t, str
 }
 
 /*
- * x[rows][columns], rows <= columns, towards the nearest matrix with orthonormal rows: five rounds of
- * x <- a x + (b A + c A A) x with A = x x^T, coefficients from Jordan's Muon (2024), fp32.
+ * x[rows][columns], rows <= columns, towards the nearest matrix with orthonormal rows: five rounds
+ * of x <- a x + (b A + c A A) x with A = x x^T, coefficients from Jordan's Muon (2024), fp32.
  */
 static void newton_schulz(size_t rows, size_t columns, float *x, float *next, float *a, float *poly,
                           int threads) {
@@ -127,7 +129,8 @@ static void newton_schulz(size_t rows, size_t columns, float *x, float *next, fl
     for (size_t i = 0; i < rows * columns; i++) sum += (double)x[i] * (double)x[i];
     cru_rescale(rows * columns, (float)(1 / (sqrt(sum) + 1e-7)), x);
     for (int round = 0; round < 5; round++) {
-        cru_gemm(CRU_N, CRU_T, rows, rows, columns, x, columns, x, columns, false, a, rows, threads);
+        cru_gemm(CRU_N, CRU_T, rows, rows, columns, x, columns, x, columns, false, a, rows,
+                 threads);
         cru_gemm(CRU_N, CRU_N, rows, rows, rows, a, rows, a, rows, false, poly, rows, threads);
         for (size_t i = 0; i < rows * rows; i++) poly[i] = c[1] * a[i] + c[2] * poly[i];
         cru_gemm(CRU_N, CRU_N, rows, columns, rows, poly, rows, x, columns, false, next, columns,

@@ -2,11 +2,11 @@
 /*
  * Optimizers over the model's one array of parameters.
  *
- * AdamW (Loshchilov, Hutter 2019) in fp32, betas 0.9 and 0.95, epsilon 1e-8, decoupled weight decay on
- * matrices and the embedding only. With muon, the matrices inside blocks go by Muon (Jordan 2024):
- * momentum 0.95 with Nesterov's look-ahead, five Newton-Schulz steps, step scaled by
- * sqrt(max(1, rows / columns)). Moments live as long as the optimizer; it borrows the model. One thread
- * at a time; no result depends on the number of threads.
+ * AdamW (Loshchilov, Hutter 2019) in fp32, betas 0.9 and 0.95, epsilon 1e-8, decoupled weight decay
+ * on matrices and the embedding only. With muon, the matrices inside blocks go by Muon (Jordan
+ * 2024): momentum 0.95 with Nesterov's look-ahead, five Newton-Schulz steps, step scaled by
+ * sqrt(max(1, rows / columns)). Moments live as long as the optimizer; it borrows the model. One
+ * thread at a time; no result depends on the number of threads.
  */
 #ifndef CRU_TRAIN_ADAMW_H
 #define CRU_TRAIN_ADAMW_H

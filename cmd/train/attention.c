@@ -68,8 +68,8 @@ static void attention_rotate_row(void *context, size_t r, int thread) {
     attention_rotate(job, r, job->s.kv_heads, 1, job->cache->k + r * job->c.key);
 }
 
-/* Scores of query rows [from, from + count) of a head against its segment's rows up to each: masked ones are left
- * as they are. ld is the number of columns. */
+/* Scores of query rows [from, from + count) of a head against its segment's rows up to each: masked
+ * ones are left as they are. ld is the number of columns. */
 static size_t attention_scores(const struct attention_job *job, size_t start, size_t from,
                                size_t count, size_t head, real *scores) {
     size_t kv = head / (job->s.heads / job->s.kv_heads), columns = from + count - start;
@@ -143,8 +143,8 @@ void cru_attention_forward(struct cru_attention s, const struct cru_rows *rows,
     cru_parallel_for(n, 64, threads, attention_rotate_row, &job);
     cru_parallel_for(rows->n_segments * s.heads, 1, threads, attention_forward_head, &job);
     cru_parallel_for(n, 16, threads, attention_gate_row, &job);
-    cru_gemm(CRU_N, CRU_T, n, s.d, job.c.query, cache->y, job.c.query, w.out, job.c.query, true, out,
-             s.d, threads);
+    cru_gemm(CRU_N, CRU_T, n, s.d, job.c.query, cache->y, job.c.query, w.out, job.c.query, true,
+             out, s.d, threads);
 }
 
 /* dy becomes the gradient of o. */
@@ -162,7 +162,8 @@ static void attention_gate_back_row(void *context, size_t r, int thread) {
     }
 }
 
-/* One block of query rows: P again from the kept log-sums, dP = dO V^T, dS = P o (dP - rowsum(dO o O)). */
+/* One block of query rows: P again from the kept log-sums, dP = dO V^T, dS = P o (dP - rowsum(dO o
+ * O)). */
 static void attention_backward_block(const struct attention_job *job, size_t start, size_t from,
                                      size_t count, size_t head, real *p) {
     size_t dim = job->s.dim, kv = head / (job->s.heads / job->s.kv_heads);

@@ -16,8 +16,8 @@ static size_t header_bytes(size_t text) {
     return (all + CHECKPOINT_PAGE - 1) / CHECKPOINT_PAGE * CHECKPOINT_PAGE;
 }
 
-static enum cru_status put(struct cru_output *out, struct cru_hasher *hasher, const void *p, size_t n,
-                           struct cru_error *err) {
+static enum cru_status put(struct cru_output *out, struct cru_hasher *hasher, const void *p,
+                           size_t n, struct cru_error *err) {
     /* In pieces, so that a large array is hashed while it is warm. */
     for (size_t at = 0; at < n; at += (size_t)1 << 22) {
         size_t part = n - at < (size_t)1 << 22 ? n - at : (size_t)1 << 22;
@@ -92,8 +92,8 @@ static enum cru_status compare_text(const char *path, struct cru_span have, stru
         if (!cru_span_split(&have, '\n', &line_have)) line_have = CRU_SPAN("nothing");
         if (!cru_span_eq(line_have, line_want))
             return cru_fail(err, CRU_USAGE,
-                            "checkpoint does not fit this run: '%s': it has '%.*s', not '%.*s'", path,
-                            (int)(line_have.n < 100 ? line_have.n : 100), line_have.p,
+                            "checkpoint does not fit this run: '%s': it has '%.*s', not '%.*s'",
+                            path, (int)(line_have.n < 100 ? line_have.n : 100), line_have.p,
                             (int)(line_want.n < 100 ? line_want.n : 100), line_want.p);
     }
     return CRU_OK;
@@ -116,8 +116,8 @@ static enum cru_status compare_numbers(const char *path, const struct cru_checkp
                 : CRU_OK;
 }
 
-static enum cru_status read_all(FILE *file, const char *path, struct cru_hasher *hasher, char *header,
-                                struct cru_checkpoint *c, struct cru_span text,
+static enum cru_status read_all(FILE *file, const char *path, struct cru_hasher *hasher,
+                                char *header, struct cru_checkpoint *c, struct cru_span text,
                                 struct cru_error *err) {
     uint32_t versions[2];
     struct cru_checkpoint_numbers numbers;

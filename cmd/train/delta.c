@@ -5,8 +5,8 @@
 #include "cmd/train/gemm.h"
 
 /*
- * Within a chunk of c rows that S0 enters, G = inclusive running sum of g, E = e^G, D_ij = e^(G_i - G_j)
- * for j <= i, b = beta:
+ * Within a chunk of c rows that S0 enters, G = inclusive running sum of g, E = e^G, D_ij = e^(G_i -
+ * G_j) for j <= i, b = beta:
  *
  *     M = strictly lower part of diag(b) (K K^T o D)        A = (I + M)^-1, never formed
  *     U = A diag(b) V      W = A diag(b E) K                solved by substitution
@@ -14,31 +14,31 @@
  *     O = dk^-1/2 (diag(E) Q S0 + P N)                      P = lower part of Q K^T o D
  *     S1 = E_c S0 + (diag(E_c / E) K)^T N
  *
- * Only differences of G are exponentiated, so nothing overflows. `minus_w` holds -W, which turns every
- * subtraction of a product into an addition.
+ * Only differences of G are exponentiated, so nothing overflows. `minus_w` holds -W, which turns
+ * every subtraction of a product into an addition.
  */
 struct delta_chunk {
     size_t c, dk, dv, width; /* width = dk + dv */
     const real *q, *k, *v;   /* first rows of this chunk and head */
     size_t ld_qk, ld_v;
-    const real *state; /* S0, NULL for zero */
-    real *qk, *kk;     /* [c][c] */
-    real *decay;       /* D */
-    real *m, *p;       /* [c][c] */
-    real *u_w;         /* [c][dv + dk]: U and -W side by side */
-    real *written;     /* N [c][dv] */
+    const real *state;           /* S0, NULL for zero */
+    real *qk, *kk;               /* [c][c] */
+    real *decay;                 /* D */
+    real *m, *p;                 /* [c][c] */
+    real *u_w;                   /* [c][dv + dk]: U and -W side by side */
+    real *written;               /* N [c][dv] */
     real *beta, *sum, *e, *tail; /* b, G, E, e^(G_c - G): [c] */
-    real *k_tail;      /* diag(tail) K [c][dk] */
+    real *k_tail;                /* diag(tail) K [c][dk] */
     /* Backward only. */
-    real *dwritten_w;  /* [c][dv + dk]: gradients of U and -W, then A^T times them */
-    real *r, *dm;      /* [c][c] */
-    real *from_state;  /* dO S0^T [c][dk] */
-    real *from_next;   /* N dS^T [c][dk] */
-    real *h;           /* [c][dk] */
-    real *dsum, *dbeta; /* [c] */
+    real *dwritten_w;             /* [c][dv + dk]: gradients of U and -W, then A^T times them */
+    real *r, *dm;                 /* [c][c] */
+    real *from_state;             /* dO S0^T [c][dk] */
+    real *from_next;              /* N dS^T [c][dk] */
+    real *h;                      /* [c][dk] */
+    real *dsum, *dbeta;           /* [c] */
     real *dstate, *dstate_before; /* [dk][dv] */
-    real *dout;        /* dk^-1/2 dO [c][dv] */
-    real *q_e;         /* diag(E) Q [c][dk] */
+    real *dout;                   /* dk^-1/2 dO [c][dv] */
+    real *q_e;                    /* diag(E) Q [c][dk] */
 };
 
 static real *delta_take(real **at, size_t n) {
@@ -56,7 +56,8 @@ static size_t delta_lay_out(struct delta_chunk *w, struct cru_delta s, real *bas
     real **squares[] = {&w->qk, &w->kk, &w->decay, &w->m, &w->p, &w->r, &w->dm};
     real **narrows[] = {&w->k_tail, &w->from_state, &w->from_next, &w->h, &w->q_e};
     real **vectors[] = {&w->beta, &w->sum, &w->e, &w->tail, &w->dsum, &w->dbeta};
-    size_t n_squares = sizeof squares / sizeof *squares, n_narrows = sizeof narrows / sizeof *narrows;
+    size_t n_squares = sizeof squares / sizeof *squares,
+           n_narrows = sizeof narrows / sizeof *narrows;
     size_t n_vectors = sizeof vectors / sizeof *vectors;
     for (size_t i = 0; i < n_squares; i++) *squares[i] = delta_take(&at, cc);
     for (size_t i = 0; i < n_narrows; i++) *narrows[i] = delta_take(&at, narrow);
@@ -81,8 +82,9 @@ size_t cru_delta_states(struct cru_delta shape, size_t n) {
     return n / shape.chunk * shape.v_heads * shape.dk * shape.dv;
 }
 
-/* Where the state that leaves chunk `i` of a segment is kept. A segment that starts at row t owns the slots
- * from floor(t / chunk) on; it needs ceil(length / chunk) - 1 of them, which never reach the next's. */
+/* Where the state that leaves chunk `i` of a segment is kept. A segment that starts at row t owns
+ * the slots from floor(t / chunk) on; it needs ceil(length / chunk) - 1 of them, which never reach
+ * the next's. */
 static size_t delta_slot(struct cru_delta s, const struct cru_rows *rows, size_t segment, size_t i,
                          size_t v_head) {
     return ((rows->start[segment] / s.chunk + i) * s.v_heads + v_head) * s.dk * s.dv;
@@ -158,8 +160,7 @@ static void delta_read(struct delta_chunk *w, real *o, size_t ld_o, real *next) 
     real scale = 1 / cru_real_sqrt((real)dk);
     cru_gemm_serial(CRU_N, CRU_N, c, dv, c, w->p, c, w->written, dv, false, o, ld_o);
     if (w->state) {
-        for (size_t i = 0; i < c; i++)
-            cru_scale(dk, w->e[i], w->q + i * w->ld_qk, w->q_e + i * dk);
+        for (size_t i = 0; i < c; i++) cru_scale(dk, w->e[i], w->q + i * w->ld_qk, w->q_e + i * dk);
         cru_gemm_serial(CRU_N, CRU_N, c, dv, dk, w->q_e, dk, w->state, dv, true, o, ld_o);
     }
     for (size_t i = 0; i < c; i++) cru_rescale(dv, scale, o + i * ld_o);
@@ -204,7 +205,8 @@ void cru_delta_forward(struct cru_delta shape, const struct cru_rows *rows,
 
 /* Gradients through O and S1: fills dwritten_w with those of U and -W, moves dstate one chunk back,
  * and starts dsum, dq and dk. */
-static void delta_backward_read(struct delta_chunk *w, real *dq, real *dk_out, size_t ld, bool add) {
+static void delta_backward_read(struct delta_chunk *w, real *dq, real *dk_out, size_t ld,
+                                bool add) {
     size_t c = w->c, dk = w->dk, dv = w->dv;
     real last = 0;
     /* dN = P^T dO + k_tail dS */
@@ -216,7 +218,8 @@ static void delta_backward_read(struct delta_chunk *w, real *dq, real *dk_out, s
     for (size_t i = 0; i < c * c; i++) w->r[i] *= w->decay[i];
     cru_gemm_serial(CRU_N, CRU_N, c, dk, c, w->r, c, w->k, w->ld_qk, add, dq, ld);
     cru_gemm_serial(CRU_T, CRU_N, c, dk, c, w->r, c, w->q, w->ld_qk, add, dk_out, ld);
-    cru_gemm_serial(CRU_N, CRU_T, c, dk, dv, w->written, dv, w->dstate, dv, false, w->from_next, dk);
+    cru_gemm_serial(CRU_N, CRU_T, c, dk, dv, w->written, dv, w->dstate, dv, false, w->from_next,
+                    dk);
     memset(w->dsum, 0, c * sizeof *w->dsum);
     for (size_t i = 0; i < c; i++) {
         real row = 0;
@@ -266,7 +269,8 @@ static void delta_backward_write(struct delta_chunk *w, real *dk_out, size_t ld,
         for (size_t j = 0; j < i; j++)
             cru_axpy(width, -w->m[i * c + j], w->dwritten_w + i * width, w->dwritten_w + j * width);
     /* dM = -(Y U^T + ...), strictly lower; its sign is taken in the loop below */
-    cru_gemm_serial(CRU_N, CRU_T, c, c, width, w->dwritten_w, width, w->u_w, width, false, w->dm, c);
+    cru_gemm_serial(CRU_N, CRU_T, c, c, width, w->dwritten_w, width, w->u_w, width, false, w->dm,
+                    c);
     for (size_t i = 0; i < c; i++) {
         const real *y = w->dwritten_w + i * width, *k = w->k + i * w->ld_qk;
         real through_k = -cru_dot(dk, y + dv, k);

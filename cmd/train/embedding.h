@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Token embeddings, one a row, or in the superposed phase the mean of a bag's (Token Superposition
- * Training, arXiv 2605.06546). A bag's empty places (-1) count as zero vectors. Pure; nothing can fail.
+ * Training, arXiv 2605.06546). A bag's empty places (-1) count as zero vectors. Pure; nothing can
+ * fail.
  */
 #ifndef CRU_TRAIN_EMBEDDING_H
 #define CRU_TRAIN_EMBEDDING_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SwiGLU feed-forward (Shazeer 2020): out = W_out (silu(W_gate h) * (W_up h)). w_in is [2 f][d], gate
- * rows first; w_out is [d][f]. Pure; nothing can fail.
+ * SwiGLU feed-forward (Shazeer 2020): out = W_out (silu(W_gate h) * (W_up h)). w_in is [2 f][d],
+ * gate rows first; w_out is [d][f]. Pure; nothing can fail.
  */
 #ifndef CRU_TRAIN_FFN_H
 #define CRU_TRAIN_FFN_H

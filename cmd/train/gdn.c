@@ -12,7 +12,8 @@ struct gdn_columns {
     size_t v, z, b, a, projection, channels;
 };
 static struct gdn_columns gdn_columns(struct cru_gdn s) {
-    struct gdn_columns c = {s.delta.k_heads * s.delta.dk, s.delta.v_heads * s.delta.dv, 0, 0, 0, 0, 0, 0};
+    struct gdn_columns c = {
+        s.delta.k_heads * s.delta.dk, s.delta.v_heads * s.delta.dv, 0, 0, 0, 0, 0, 0};
     c.v = 2 * c.key, c.z = c.v + c.value, c.b = c.z + c.value, c.a = c.b + s.delta.v_heads;
     c.projection = cru_gdn_projection(s), c.channels = c.z;
     return c;
@@ -58,7 +59,8 @@ static void gdn_prepare_row(void *context, size_t r, int thread) {
     const struct cru_gdn_cache *cache = job->cache;
     const struct cru_delta *s = &job->s.delta;
     (void)thread;
-    const real *row = cache->projected + r * job->c.projection, *act = cache->act + r * job->c.channels;
+    const real *row = cache->projected + r * job->c.projection,
+               *act = cache->act + r * job->c.channels;
     gdn_unit(s->k_heads, s->dk, act, cache->q + r * job->c.key, cache->q_inverse + r * s->k_heads);
     gdn_unit(s->k_heads, s->dk, act + job->c.key, cache->k + r * job->c.key,
              cache->k_inverse + r * s->k_heads);

@@ -5,7 +5,8 @@
  *     h -> in-projection -> [q k v | z | b a]
  *          q, k, v -> causal convolution of 4 -> SiLU;  q, k -> unit length per head
  *          beta = sigmoid(b);  g = -exp(A_log) softplus(a + dt_bias)
- *          -> gated delta rule -> RMSNorm per head (weight w, not zero-centred) * SiLU(z) -> out-projection
+ *          -> gated delta rule -> RMSNorm per head (weight w, not zero-centred) * SiLU(z) ->
+ * out-projection
  *
  * Pure; nothing can fail.
  */
@@ -31,15 +32,15 @@ struct cru_gdn_weights {
     real *out;     /* [d][v_heads dv] */
 };
 struct cru_gdn_cache {
-    real *projected; /* [n][rows of in] */
-    real *pre, *act; /* [n][channels] */
-    real *q, *k;     /* [n][k_heads dk] of unit length */
+    real *projected;             /* [n][rows of in] */
+    real *pre, *act;             /* [n][channels] */
+    real *q, *k;                 /* [n][k_heads dk] of unit length */
     real *q_inverse, *k_inverse; /* [n][k_heads] */
-    real *g, *beta;  /* [n][v_heads] */
-    real *o;         /* [n][v_heads dv] */
-    real *rstd;      /* [n][v_heads] */
-    real *normed;    /* [n][v_heads dv] */
-    real *y;         /* [n][v_heads dv] */
+    real *g, *beta;              /* [n][v_heads] */
+    real *o;                     /* [n][v_heads dv] */
+    real *rstd;                  /* [n][v_heads] */
+    real *normed;                /* [n][v_heads dv] */
+    real *y;                     /* [n][v_heads dv] */
     real *states;
 };
 

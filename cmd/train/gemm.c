@@ -11,8 +11,8 @@
 #include "cmd/train/gemm.h"
 
 /*
- * The reference works on tiles of C of GEMM_M x GEMM_N that stay in registers, over runs of GEMM_K of
- * the inner dimension, with both operands copied into the order in which they are read:
+ * The reference works on tiles of C of GEMM_M x GEMM_N that stay in registers, over runs of GEMM_K
+ * of the inner dimension, with both operands copied into the order in which they are read:
  *
  *     pack_b  k0: b[0..15]  k1: b[0..15] ...      pack_a  k0: a[0..3]  k1: a[0..3] ...
  */
@@ -20,7 +20,8 @@ enum { GEMM_M = 4, GEMM_N = 16, GEMM_K = 256 };
 
 static void gemm_pack(enum cru_op op, const real *x, size_t ld, size_t at, size_t count,
                       size_t width, size_t k0, size_t depth, bool rows, real *out) {
-    /* Element (i, p) of the packed panel is row i of op(A), or column i of op(B), at inner index p. */
+    /* Element (i, p) of the packed panel is row i of op(A), or column i of op(B), at inner index p.
+     */
     bool inner_is_contiguous = rows ? op == CRU_N : op == CRU_T;
     for (size_t p = 0; p < depth; p++) {
         real *to = out + p * width;
@@ -111,4 +112,6 @@ void cru_gemm_prepare(void) {
 #endif
 }
 
-const char *cru_gemm_backend(void) { return CRU_GEMM_BLAS ? "openblas" : "plain C"; }
+const char *cru_gemm_backend(void) {
+    return CRU_GEMM_BLAS ? "openblas" : "plain C";
+}

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * C = op(A) op(B), or C += op(A) op(B), row-major; op(X) is X or its transpose, `ld` counts elements
- * between rows as stored. op(A) is m x k, op(B) is k x n, C is m x n. C must not overlap A or B.
+ * C = op(A) op(B), or C += op(A) op(B), row-major; op(X) is X or its transpose, `ld` counts
+ * elements between rows as stored. op(A) is m x k, op(B) is k x n, C is m x n. C must not overlap A
+ * or B.
  *
- * With CRU_OPENBLAS, in the float build, the work is done by OpenBLAS; else, and always in the double
- * build, by cru_gemm_reference, plain C. Threads are ours: a product is cut into pieces by its shape
- * alone and each piece is one single-threaded call, so the result is the same for any thread count.
- * Any thread may call; nothing can fail.
+ * With CRU_OPENBLAS, in the float build, the work is done by OpenBLAS; else, and always in the
+ * double build, by cru_gemm_reference, plain C. Threads are ours: a product is cut into pieces by
+ * its shape alone and each piece is one single-threaded call, so the result is the same for any
+ * thread count. Any thread may call; nothing can fail.
  */
 #ifndef CRU_TRAIN_GEMM_H
 #define CRU_TRAIN_GEMM_H

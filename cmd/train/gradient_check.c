@@ -15,8 +15,8 @@
 
 #include "cmd/train/gradient_check.h"
 
-/* A micro-batch of documents of uneven lengths (shorter than the convolution, longer than a chunk when
- * there is room), with rows without a target and uneven weights. */
+/* A micro-batch of documents of uneven lengths (shorter than the convolution, longer than a chunk
+ * when there is room), with rows without a target and uneven weights. */
 struct check_batch {
     struct cru_rows rows;
     uint32_t *start, *position;

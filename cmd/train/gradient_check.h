@@ -2,11 +2,11 @@
 /*
  * Compares the hand-written gradients with finite differences, in double precision.
  *
- * The layers' sources are compiled a second time, over double, inside gradient_check.c (see real.h). A
- * model of the given shape gets random parameters and a small random micro-batch of several documents;
- * then single parameters of each tensor are moved by h and 2 h both ways and
- * (8 (f(+h) - f(-h)) - (f(+2h) - f(-2h))) / 12 h is set against the gradient. Checked once for ordinary
- * tokens and once for bags. Uses memory for the model in doubles, twice.
+ * The layers' sources are compiled a second time, over double, inside gradient_check.c (see
+ * real.h). A model of the given shape gets random parameters and a small random micro-batch of
+ * several documents; then single parameters of each tensor are moved by h and 2 h both ways and (8
+ * (f(+h) - f(-h)) - (f(+2h) - f(-2h))) / 12 h is set against the gradient. Checked once for
+ * ordinary tokens and once for bags. Uses memory for the model in doubles, twice.
  */
 #ifndef CRU_TRAIN_GRADIENT_CHECK_H
 #define CRU_TRAIN_GRADIENT_CHECK_H

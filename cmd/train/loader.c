@@ -49,8 +49,8 @@ void cru_batch_release(struct cru_batch *b) {
 }
 
 /*
- * A Feistel network of four rounds over the smallest even number of bits that holds n, walked until it
- * lands below n (Black, Rogaway 2002): at most four times n values, so four steps on average.
+ * A Feistel network of four rounds over the smallest even number of bits that holds n, walked until
+ * it lands below n (Black, Rogaway 2002): at most four times n values, so four steps on average.
  */
 uint64_t cru_loader_permute(uint64_t i, uint64_t n, uint64_t seed, uint64_t epoch) {
     unsigned half = 1;
@@ -116,7 +116,8 @@ static enum cru_status loader_find(struct cru_loader *l, struct cru_loader_lane 
             l->place.epoch++;
         }
         uint64_t i = l->place.next++;
-        lane->document = l->once ? i : cru_loader_permute(i, l->set->n_docs, l->seed, l->place.epoch);
+        lane->document =
+            l->once ? i : cru_loader_permute(i, l->set->n_docs, l->seed, l->place.epoch);
         lane->token = 0;
         status = cru_shard_set_document(l->set, lane->document, entry, err);
         if (status != CRU_OK) return status;
@@ -139,8 +140,8 @@ static int32_t loader_row(const struct cru_loader *l, uint32_t id) {
 }
 
 /* Rows [from, from + n) of the batch from the ids of a document, of which `have` were read. */
-static void loader_rows(struct cru_loader *l, struct cru_batch *b, size_t from, size_t n, size_t bag,
-                        size_t have, float weight) {
+static void loader_rows(struct cru_loader *l, struct cru_batch *b, size_t from, size_t n,
+                        size_t bag, size_t have, float weight) {
     for (size_t r = 0; r < n; r++) {
         size_t at = (from + r) * bag, first = (r + 1) * bag;
         uint32_t bytes = 0;
@@ -178,7 +179,8 @@ static enum cru_status loader_segment(struct cru_loader *l, struct cru_loader_la
     if (status != CRU_OK) return status;
     for (size_t i = 0; i < have; i++)
         if (l->ids[i] >= l->set->vocab_size || !loader_known(l, l->ids[i]))
-            return cru_fail(err, CRU_FATAL, "shards are damaged: '%s': token %u is not in the vocabulary",
+            return cru_fail(err, CRU_FATAL,
+                            "shards are damaged: '%s': token %u is not in the vocabulary",
                             l->set->dir, l->ids[i]);
     b->start[b->rows.n_segments++] = (uint32_t)b->rows.n;
     loader_rows(l, b, b->rows.n, n, bag, have, l->once ? 1.0f : entry.weight);

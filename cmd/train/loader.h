@@ -2,21 +2,21 @@
 /*
  * Micro-batches from a shard set, in an order that depends on the seed and nothing else.
  *
- * Each epoch visits the documents in its own permutation. A step has a fixed number of sequences, each
- * with a lane of its own: a lane lays documents end to end into its sequences, one after another, and
- * takes the permutation's next document whenever it has used one up. So a step mixes many documents,
- * and each is still seen once an epoch. With bag s, row i of a document stands for its tokens [i s, i s + s) and
- * has the next bag as its targets (s = 1: the next token), so neither a bag nor a target crosses
- * documents, and a document's last bag, which would have no target, is no row. A document that does not
- * fit goes on in its lane's next sequence, as a new segment. Padding is never read. Documents of weight zero
- * are passed over.
+ * Each epoch visits the documents in its own permutation. A step has a fixed number of sequences,
+ * each with a lane of its own: a lane lays documents end to end into its sequences, one after
+ * another, and takes the permutation's next document whenever it has used one up. So a step mixes
+ * many documents, and each is still seen once an epoch. With bag s, row i of a document stands for
+ * its tokens [i s, i s + s) and has the next bag as its targets (s = 1: the next token), so neither
+ * a bag nor a target crosses documents, and a document's last bag, which would have no target, is
+ * no row. A document that does not fit goes on in its lane's next sequence, as a new segment.
+ * Padding is never read. Documents of weight zero are passed over.
  *
  *     tokens of a document   t0 t1 t2 t3 | t4 t5 t6 t7 | t8 END .
  *     s = 4: rows                 0             1                    targets of row 1: t8 END
  *     s = 1: rows             0  1  2 ...                  8         targets of row 8: END
  *
- * Place and lanes are all there is to save: a loader set to them goes on exactly. The loader borrows set
- * and vocabulary. One thread at a time. Errors: CRU_FATAL from the shards.
+ * Place and lanes are all there is to save: a loader set to them goes on exactly. The loader
+ * borrows set and vocabulary. One thread at a time. Errors: CRU_FATAL from the shards.
  */
 #ifndef CRU_TRAIN_LOADER_H
 #define CRU_TRAIN_LOADER_H
@@ -42,7 +42,7 @@ struct cru_loader {
     const uint32_t *row_of_id; /* [set->vocab_size], UINT32_MAX: not in the model; NULL: row = id */
     const uint32_t *bytes;     /* [set->vocab_size] of text; NULL when not known */
     uint64_t seed;
-    bool once;     /* evaluation: documents in order, one epoch, all weights 1 */
+    bool once; /* evaluation: documents in order, one epoch, all weights 1 */
     struct cru_loader_place place;
     struct cru_loader_lane *lanes; /* [n_lanes] */
     size_t n_lanes;
@@ -60,7 +60,7 @@ struct cru_batch {
     float *weight;
     uint32_t *target_bytes; /* [n] bytes of text of the row's targets */
     void *memory;
-    double total_weight; /* sum over targets of the row's weight */
+    double total_weight;             /* sum over targets of the row's weight */
     uint64_t targets, bytes, tokens; /* tokens: read as inputs */
 };
 
@@ -75,8 +75,9 @@ enum cru_status cru_batch_init(struct cru_batch *batch, size_t max_rows, size_t 
                                struct cru_error *err);
 void cru_batch_release(struct cru_batch *batch); /* zeroed is fine */
 
-/* Fills `sequences` sequences of seq_len rows, from the lanes first_lane, first_lane + 1, ... CRU_FATAL when no document is long enough to have a row.
- * With `once`, CRU_END and what was left (perhaps no row) when the documents are used up. */
+/* Fills `sequences` sequences of seq_len rows, from the lanes first_lane, first_lane + 1, ...
+ * CRU_FATAL when no document is long enough to have a row. With `once`, CRU_END and what was left
+ * (perhaps no row) when the documents are used up. */
 enum cru_status cru_loader_fill(struct cru_loader *loader, struct cru_batch *batch,
                                 size_t first_lane, size_t sequences, size_t seq_len, size_t bag,
                                 struct cru_error *err);

@@ -10,9 +10,9 @@ size_t cru_loss_chunk_rows(struct cru_loss loss) {
 }
 
 /*
- * The float row works on eight lanes at a time in GCC's vector types, which any machine can compute;
- * SOFTMAX_RUN values are summed in lanes, then gathered in double, so no sum is long enough to lose
- * digits.
+ * The float row works on eight lanes at a time in GCC's vector types, which any machine can
+ * compute; SOFTMAX_RUN values are summed in lanes, then gathered in double, so no sum is long
+ * enough to lose digits.
  */
 #ifndef CRU_REAL_DOUBLE
 enum { SOFTMAX_LANES = 8, SOFTMAX_RUN = 1024 };
@@ -20,17 +20,21 @@ typedef float softmax_reals __attribute__((vector_size(4 * SOFTMAX_LANES)));
 typedef uint32_t softmax_bits __attribute__((vector_size(4 * SOFTMAX_LANES)));
 
 /* *x <- the larger of *x and *y in each lane */
-static inline __attribute__((always_inline)) void lanes_max(softmax_reals *x, const softmax_reals *y) {
+static inline __attribute__((always_inline)) void lanes_max(softmax_reals *x,
+                                                            const softmax_reals *y) {
     softmax_bits keep = (softmax_bits)(*x > *y);
     *x = (softmax_reals)(((softmax_bits)*x & keep) | ((softmax_bits)*y & ~keep));
 }
 
 static inline __attribute__((always_inline)) void lanes_exp(softmax_reals *x) {
-    const float round = 12582912.0f; /* 1.5 * 2^23: adding it leaves the nearest integer in the low bits */
-    const softmax_reals low = {-87, -87, -87, -87, -87, -87, -87, -87}; /* e^-87: the last normal number */
+    const float round =
+        12582912.0f; /* 1.5 * 2^23: adding it leaves the nearest integer in the low bits */
+    const softmax_reals low = {-87, -87, -87, -87,
+                               -87, -87, -87, -87}; /* e^-87: the last normal number */
     lanes_max(x, &low);
     softmax_reals t = *x * 1.44269504f + round, k = t - round;
-    softmax_reals r = (*x - k * 0.693359375f) + k * 2.12194440e-4f; /* ln 2 in two parts (Cody, Waite 1980) */
+    softmax_reals r =
+        (*x - k * 0.693359375f) + k * 2.12194440e-4f; /* ln 2 in two parts (Cody, Waite 1980) */
     softmax_reals p = r * (1.0f / 5040) + 1.0f / 720;
     p = p * r + 1.0f / 120;
     p = p * r + 1.0f / 24;
@@ -95,7 +99,9 @@ void cru_softmax_row(size_t n, real *z, real *most, real *sum) {
         softmax_body(n, z, most, sum);
 }
 #else
-void cru_softmax_row(size_t n, real *z, real *most, real *sum) { softmax_body(n, z, most, sum); }
+void cru_softmax_row(size_t n, real *z, real *most, real *sum) {
+    softmax_body(n, z, most, sum);
+}
 #endif
 
 struct loss_job {
@@ -146,7 +152,7 @@ void cru_loss_run(struct cru_loss loss, const struct cru_rows *rows, const real 
         if (!dhidden) continue;
         cru_gemm(CRU_N, CRU_N, count, d, vocabulary, logits, vocabulary, table, d, false,
                  dhidden + first * d, d, threads);
-        cru_gemm(CRU_T, CRU_N, vocabulary, d, count, logits, vocabulary, hidden + first * d, d, true,
-                 dtable, d, threads);
+        cru_gemm(CRU_T, CRU_N, vocabulary, d, count, logits, vocabulary, hidden + first * d, d,
+                 true, dtable, d, threads);
     }
 }

@@ -51,10 +51,10 @@ enum cru_status cru_model_layout(struct cru_model *m, const struct cru_model_con
     size_t layers = (size_t)config->layers, d = (size_t)config->width;
     memset(m, 0, sizeof *m);
     m->config = config, m->vocabulary = vocabulary;
-    m->gdn = (struct cru_gdn){
-        d,
-        {(size_t)config->gdn_key_heads, (size_t)config->gdn_value_heads, (size_t)config->gdn_key_dim,
-         (size_t)config->gdn_value_dim, CRU_DELTA_CHUNK}};
+    m->gdn = (struct cru_gdn){d,
+                              {(size_t)config->gdn_key_heads, (size_t)config->gdn_value_heads,
+                               (size_t)config->gdn_key_dim, (size_t)config->gdn_value_dim,
+                               CRU_DELTA_CHUNK}};
     m->attention = (struct cru_attention){.d = d,
                                           .heads = (size_t)config->heads,
                                           .kv_heads = (size_t)config->kv_heads,
@@ -78,7 +78,9 @@ enum cru_status cru_model_layout(struct cru_model *m, const struct cru_model_con
     return CRU_OK;
 }
 
-static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
+static size_t larger(size_t a, size_t b) {
+    return a > b ? a : b;
+}
 
 /* Lays everything out in the region; counts bytes by purpose. */
 static struct cru_model_bytes model_lay_out(struct cru_model *m, size_t n, int threads,
@@ -105,7 +107,8 @@ static struct cru_model_bytes model_lay_out(struct cru_model *m, size_t n, int t
     m->last_rstd = cru_region_reals(region, n), MODEL_COUNT(residual);
     m->logits = cru_region_reals(region, cru_loss_chunk_rows(m->loss) * m->vocabulary);
     MODEL_COUNT(logits);
-    size_t work = larger(larger(cru_gdn_work(m->gdn), cru_attention_work(m->attention)), 3 * m->ffn.f);
+    size_t work =
+        larger(larger(cru_gdn_work(m->gdn), cru_attention_work(m->attention)), 3 * m->ffn.f);
     size_t scratch = larger(cru_delta_scratch(m->gdn.delta), cru_attention_scratch(m->attention));
     m->dx = cru_region_reals(region, n * d), m->dh = cru_region_reals(region, n * d);
     m->work = cru_region_reals(region, n * work);
@@ -151,13 +154,18 @@ static double model_fresh(const struct cru_model *m, enum cru_tensor_kind kind,
     double u;
     switch (kind) {
     case CRU_TENSOR_MATRIX:
-    case CRU_TENSOR_EMBEDDING: return model_normal(random) * m->config->init_std;
+    case CRU_TENSOR_EMBEDDING:
+        return model_normal(random) * m->config->init_std;
     case CRU_TENSOR_OUT:
         return model_normal(random) * m->config->init_std / sqrt(2.0 * (double)m->config->layers);
-    case CRU_TENSOR_CONV: return cru_random_unit(random) - 0.5;
-    case CRU_TENSOR_ZERO: return 0;
-    case CRU_TENSOR_ONE: return 1;
-    case CRU_TENSOR_A_LOG: return log(0.01 + (16 - 0.01) * cru_random_unit(random));
+    case CRU_TENSOR_CONV:
+        return cru_random_unit(random) - 0.5;
+    case CRU_TENSOR_ZERO:
+        return 0;
+    case CRU_TENSOR_ONE:
+        return 1;
+    case CRU_TENSOR_A_LOG:
+        return log(0.01 + (16 - 0.01) * cru_random_unit(random));
     case CRU_TENSOR_DT_BIAS:
         u = exp(log(0.001) + log(100.0) * cru_random_unit(random));
         return u + log(-expm1(-u)); /* softplus of this is u */
@@ -223,8 +231,8 @@ void cru_model_backward(struct cru_model *m, const struct cru_rows *rows) {
         struct cru_block *b = &m->blocks[i];
         cru_ffn_backward(m->ffn, n, p + b->ffn_in, p + b->ffn_out, b->h2, &b->ffn, m->dx, m->dh,
                          g + b->ffn_in, g + b->ffn_out, m->work, m->threads);
-        cru_rmsnorm_backward(norm, n, b->middle, d, p + b->norm2, b->rstd2, m->dh, d, true, m->dx, d,
-                             g + b->norm2, m->threads);
+        cru_rmsnorm_backward(norm, n, b->middle, d, p + b->norm2, b->rstd2, m->dh, d, true, m->dx,
+                             d, g + b->norm2, m->threads);
         if (b->attention)
             cru_attention_backward(m->attention, rows, attention_weights(b, p), b->h1, &b->full,
                                    m->dx, m->dh, attention_weights(b, g), m->work, m->scratch,

@@ -9,7 +9,8 @@
  * All parameters lie in one array, all gradients in another of the same layout; `tensors` names the
  * parts, so optimizer, checkpoint and gradient check need to know nothing of layers:
  *
- *     params  | embed [V][d] | block 0: norm1 in conv a_log dt_bias norm out norm2 ffn_in ffn_out | ... | norm |
+ *     params  | embed [V][d] | block 0: norm1 in conv a_log dt_bias norm out norm2 ffn_in ffn_out |
+ * ... | norm |
  *
  * The model owns its memory; one thread at a time (it starts its own). Errors: memory.
  */

@@ -4,11 +4,12 @@
 
 #define ROW(field) offsetof(struct cru_model_config, field)
 #define COUNT(key, field, fallback, low, high, help)                                               \
-    {CRU_OPTION_INT, 0, key, ROW(field), "N", fallback, NULL, low, high, help}
+    { CRU_OPTION_INT, 0, key, ROW(field), "N", fallback, NULL, low, high, help }
 #define NUMBER(key, field, fallback, low, high, help)                                              \
-    {CRU_OPTION_REAL, 0, key, ROW(field), "X", fallback, NULL, low, high, help}
+    { CRU_OPTION_REAL, 0, key, ROW(field), "X", fallback, NULL, low, high, help }
 
-/* The first SHAPE_KEYS rows are the shape. Shape defaults are Qwen3-Next's forms at a small size. */
+/* The first SHAPE_KEYS rows are the shape. Shape defaults are Qwen3-Next's forms at a small size.
+ */
 enum { SHAPE_KEYS = 15 };
 const struct cru_option cru_model_options[] = {
     {CRU_OPTION_STRING, 0, "vocab", ROW(vocab), "N|slice", "slice", NULL, 0, 0,
@@ -27,14 +28,15 @@ const struct cru_option cru_model_options[] = {
     COUNT("head-dim", head_dim, "16", 4, 1024, "dimension of an attention head"),
     NUMBER("rotary-fraction", rotary_fraction, "0.25", 0, 1, "part of a head that is rotated"),
     NUMBER("rope-theta", rope_theta, "10000000", 1, 1e12, "base of the rotary angles"),
-    {CRU_OPTION_CHOICE, 0, "attention-gate", ROW(attention_gate), "sigmoid|silu", "sigmoid", NULL, 0,
-     0, "gate on the output of full attention"},
+    {CRU_OPTION_CHOICE, 0, "attention-gate", ROW(attention_gate), "sigmoid|silu", "sigmoid", NULL,
+     0, 0, "gate on the output of full attention"},
     {CRU_OPTION_STRING, 0, "name", ROW(name), "NAME", "boreal", NULL, 0, 0, "name of the model"},
     NUMBER("init-std", init_std, "0.02", 0, 10, "standard deviation of fresh weights"),
     {CRU_OPTION_CHOICE, 0, "optimizer", ROW(optimizer), "adamw|muon", "adamw", NULL, 0, 0,
      "muon: for the matrices inside blocks, AdamW for all else"},
     NUMBER("learning-rate", learning_rate, "0.001", 0, 10, "highest learning rate of AdamW"),
-    NUMBER("muon-learning-rate", muon_learning_rate, "0.02", 0, 10, "highest learning rate of Muon"),
+    NUMBER("muon-learning-rate", muon_learning_rate, "0.02", 0, 10,
+           "highest learning rate of Muon"),
     NUMBER("weight-decay", weight_decay, "0.1", 0, 10, "decoupled weight decay on matrices"),
     NUMBER("clip", clip, "1", 0, 1e9, "largest norm of the gradient; 0: no limit"),
     COUNT("warmup-steps", warmup_steps, "100", 0, 1000000000, "steps of linear warm-up"),
@@ -45,9 +47,10 @@ const struct cru_option cru_model_options[] = {
 static enum cru_status config_check(const char *name, const struct cru_model_config *c,
                                     struct cru_error *err) {
     if (c->gdn_value_heads % c->gdn_key_heads)
-        return cru_fail(err, CRU_USAGE,
-                        "model: '%s': gdn-value-heads (%lld) is not a multiple of gdn-key-heads (%lld)",
-                        name, (long long)c->gdn_value_heads, (long long)c->gdn_key_heads);
+        return cru_fail(
+            err, CRU_USAGE,
+            "model: '%s': gdn-value-heads (%lld) is not a multiple of gdn-key-heads (%lld)", name,
+            (long long)c->gdn_value_heads, (long long)c->gdn_key_heads);
     if (c->heads % c->kv_heads)
         return cru_fail(err, CRU_USAGE,
                         "model: '%s': heads (%lld) is not a multiple of kv-heads (%lld)", name,
@@ -56,9 +59,10 @@ static enum cru_status config_check(const char *name, const struct cru_model_con
         char *end;
         long long rows = strtoll(c->vocab, &end, 10);
         if (end == c->vocab || *end || rows < 2 || rows > 1 << 24)
-            return cru_fail(err, CRU_USAGE,
-                            "model: '%s': vocab must be slice or a number from 2 to 16777216, not '%s'",
-                            name, c->vocab);
+            return cru_fail(
+                err, CRU_USAGE,
+                "model: '%s': vocab must be slice or a number from 2 to 16777216, not '%s'", name,
+                c->vocab);
     }
     return CRU_OK;
 }
@@ -105,8 +109,9 @@ static enum cru_status config_line(const char *name, size_t number, struct cru_s
     enum cru_status status = CRU_USAGE;
     if (!cru_options_find(cru_model_options, key_copy.p)) {
         const char *near = cru_options_nearest(cru_model_options, key_copy.p);
-        return cru_fail(err, CRU_USAGE, "%s:%zu: unknown key '%.60s'%s%s%s", name, number, key_copy.p,
-                        near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+        return cru_fail(err, CRU_USAGE, "%s:%zu: unknown key '%.60s'%s%s%s", name, number,
+                        key_copy.p, near ? "; did you mean '" : "", near ? near : "",
+                        near ? "'?" : "");
     }
     status = cru_options_set(cru_model_options, config, store, key_copy.p, value_copy.p, &why);
     if (status != CRU_OK) return cru_fail(err, status, "%s:%zu: %s", name, number, why.message);

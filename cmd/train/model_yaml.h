@@ -2,13 +2,14 @@
 /*
  * A model's shape and its training defaults, from a file of `key: value` lines.
  *
- * The file is YAML, of which this much is read: one mapping of plain keys to plain scalars, one a line
- * from the first column, values bare or in single or double quotes (no escapes), comments from # at a
- * line's start or after a blank. Nesting, lists, anchors and several documents are refused. Keys are the rows of one
- * options table (cru_model_options), so defaults, limits and spelling help come from there.
+ * The file is YAML, of which this much is read: one mapping of plain keys to plain scalars, one a
+ * line from the first column, values bare or in single or double quotes (no escapes), comments from
+ * # at a line's start or after a blank. Nesting, lists, anchors and several documents are refused.
+ * Keys are the rows of one options table (cru_model_options), so defaults, limits and spelling help
+ * come from there.
  *
- * Errors: CRU_USAGE "PATH:LINE: ..." (an unknown key names the nearest), CRU_FATAL when the file cannot
- * be read. Strings live in the store. One thread at a time.
+ * Errors: CRU_USAGE "PATH:LINE: ..." (an unknown key names the nearest), CRU_FATAL when the file
+ * cannot be read. Strings live in the store. One thread at a time.
  */
 #ifndef CRU_TRAIN_MODEL_YAML_H
 #define CRU_TRAIN_MODEL_YAML_H
@@ -41,7 +42,8 @@ enum cru_status cru_model_config_read(const char *path, struct cru_model_config 
 enum cru_status cru_model_config_parse(const char *name, struct cru_span text,
                                        struct cru_model_config *config,
                                        struct cru_option_store *store, struct cru_error *err);
-/* Appends what makes a checkpoint fit: one `key: value` line a key of the shape (not of training). */
+/* Appends what makes a checkpoint fit: one `key: value` line a key of the shape (not of training).
+ */
 void cru_model_config_shape(const struct cru_model_config *config, struct cru_buffer *out);
 
 /* True when layer i is full attention: the last of every full_attention_every. */

@@ -2,14 +2,15 @@
 /*
  * The trainer's number: float, or double where CRU_REAL_DOUBLE is defined before the first include.
  *
- * Every layer is written once, over `real`, and compiled twice: as float for training, and as double in
- * gradient_check.c, which includes the layers' sources so that finite differences can be taken to ten
- * digits. The list below gives the double build names of its own, so that both can be linked into one
- * program. Every public function of a layer file stands in it.
+ * Every layer is written once, over `real`, and compiled twice: as float for training, and as
+ * double in gradient_check.c, which includes the layers' sources so that finite differences can be
+ * taken to ten digits. The list below gives the double build names of its own, so that both can be
+ * linked into one program. Every public function of a layer file stands in it.
  *
- * Conventions of all layer files: matrices are row-major; a row is a position of the micro-batch; n is
- * the number of rows; weights are [out][in]; gradients of parameters are added to, never overwritten.
- * No result depends on `threads`: work is cut by shape alone and sums have a fixed order.
+ * Conventions of all layer files: matrices are row-major; a row is a position of the micro-batch; n
+ * is the number of rows; weights are [out][in]; gradients of parameters are added to, never
+ * overwritten. No result depends on `threads`: work is cut by shape alone and sums have a fixed
+ * order.
  */
 #ifndef CRU_TRAIN_REAL_H
 #define CRU_TRAIN_REAL_H
@@ -80,7 +81,9 @@ static inline real cru_sigmoid(real x) {
     return e / (1 + e);
 }
 /* x * sigmoid(x) and its derivative (Elfwing, Uchibe, Doya 2017). */
-static inline real cru_silu(real x) { return x * cru_sigmoid(x); }
+static inline real cru_silu(real x) {
+    return x * cru_sigmoid(x);
+}
 static inline real cru_silu_slope(real x) {
     real s = cru_sigmoid(x);
     return s * (1 + x * (1 - s));
@@ -94,8 +97,8 @@ static inline real cru_softplus(real x) {
 #endif
 }
 
-/* Loops in runs of eight with a constant count, which the compiler turns into vector code at -O2; the
- * order of every sum is the same on all machines. */
+/* Loops in runs of eight with a constant count, which the compiler turns into vector code at -O2;
+ * the order of every sum is the same on all machines. */
 enum { CRU_LANES = 8 };
 
 static inline void cru_axpy(size_t n, real a, const real *restrict x, real *restrict y) {

@@ -26,8 +26,8 @@ static void rmsnorm_forward_row(void *context, size_t r, int thread) {
     }
 }
 
-void cru_rmsnorm_forward(struct cru_rmsnorm norm, size_t n, const real *x, size_t ldx, const real *w,
-                         real *y, size_t ldy, real *rstd, int threads) {
+void cru_rmsnorm_forward(struct cru_rmsnorm norm, size_t n, const real *x, size_t ldx,
+                         const real *w, real *y, size_t ldy, real *rstd, int threads) {
     struct rmsnorm_job job = {.norm = norm, .n = n, .x = x, .ldx = ldx, .w = w, .y = y, .ldy = ldy};
     job.new_rstd = rstd;
     cru_parallel_for(n, 64, threads, rmsnorm_forward_row, &job);

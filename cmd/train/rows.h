@@ -3,9 +3,9 @@
  * The rows of a micro-batch, and scratch memory for layers.
  *
  * A micro-batch is a flat run of n rows cut into segments: stretches of one document inside one
- * sequence. Nothing (convolution, delta-rule state, attention) looks across a segment's start, so packed
- * documents never see each other. In the ordinary phase a row is a token; in the superposed phase (TST)
- * it is a bag of `bag` tokens.
+ * sequence. Nothing (convolution, delta-rule state, attention) looks across a segment's start, so
+ * packed documents never see each other. In the ordinary phase a row is a token; in the superposed
+ * phase (TST) it is a bag of `bag` tokens.
  *
  *     rows      0 1 2 3 4 5 6 7 8 9 ...        n_segments = 3, start = {0, 4, 7, n}
  *     segment   0 0 0 0 1 1 1 2 2 2

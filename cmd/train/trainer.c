@@ -42,7 +42,7 @@ struct cru_trainer {
     struct cru_buffer text; /* what a checkpoint must agree with */
     char *path;             /* of the checkpoint; NULL: none is kept */
     FILE *log;
-    uint64_t started_step;  /* 0, or where it was resumed */
+    uint64_t started_step; /* 0, or where it was resumed */
     struct timespec step_start;
 };
 
@@ -66,7 +66,8 @@ static enum cru_status data_open(struct train_data *d, const char *dir, struct c
     if (status != CRU_OK || !d->used.bytes_known) return status;
     d->bytes = calloc(d->set.vocab_size, sizeof *d->bytes);
     if (!d->bytes) return cru_fail_memory(err, "byte lengths of tokens");
-    for (uint32_t i = 0; i < d->used.n; i++) d->bytes[d->used.tokens[i].id] = d->used.tokens[i].bytes;
+    for (uint32_t i = 0; i < d->used.n; i++)
+        d->bytes[d->used.tokens[i].id] = d->used.tokens[i].bytes;
     return CRU_OK;
 }
 
@@ -91,10 +92,11 @@ static enum cru_status trainer_open_data(struct cru_trainer *t, size_t *vocabula
         t->have_data = true;
         if (t->slice) *vocabulary = t->data.used.n;
         if (*vocabulary < t->data.set.vocab_size && !t->slice)
-            return cru_fail(err, CRU_USAGE,
-                            "model and shards disagree: '%s': vocab is %zu, but the shards have ids up to "
-                            "%u; use vocab: slice or a larger number",
-                            o->model, *vocabulary, t->data.set.vocab_size);
+            return cru_fail(
+                err, CRU_USAGE,
+                "model and shards disagree: '%s': vocab is %zu, but the shards have ids up to "
+                "%u; use vocab: slice or a larger number",
+                o->model, *vocabulary, t->data.set.vocab_size);
     }
     if (o->eval_data && t->have_data) {
         enum cru_status status = data_open(&t->eval, o->eval_data, err);
@@ -102,9 +104,10 @@ static enum cru_status trainer_open_data(struct cru_trainer *t, size_t *vocabula
         t->have_eval = true;
         if (t->eval.set.tokenizer_hash != t->data.set.tokenizer_hash ||
             t->eval.set.vocab_size != t->data.set.vocab_size)
-            return cru_fail(err, CRU_USAGE,
-                            "evaluation shards do not fit: '%s': their tokenizer is not that of '%s'",
-                            o->eval_data, o->data);
+            return cru_fail(
+                err, CRU_USAGE,
+                "evaluation shards do not fit: '%s': their tokenizer is not that of '%s'",
+                o->eval_data, o->data);
         if (t->slice) return data_slice(&t->eval, &t->data.used, err);
     }
     return CRU_OK;
@@ -114,9 +117,9 @@ static enum cru_status trainer_open_data(struct cru_trainer *t, size_t *vocabula
 static void trainer_describe(struct cru_trainer *t) {
     const struct cru_train_options *o = t->options;
     cru_model_config_shape(&t->config, &t->text);
-    cru_buffer_printf(&t->text, "steps: %lld\nseq-len: %lld\nmicro-batch: %lld\nmicro-batches: %zu\n",
-                      (long long)o->steps, (long long)o->seq_len, (long long)o->micro_batch,
-                      t->micro_batches);
+    cru_buffer_printf(
+        &t->text, "steps: %lld\nseq-len: %lld\nmicro-batch: %lld\nmicro-batches: %zu\n",
+        (long long)o->steps, (long long)o->seq_len, (long long)o->micro_batch, t->micro_batches);
     cru_buffer_printf(&t->text, "tst-bag: %lld\ntst-steps: %llu\nseed: %lld\noptimizer: %s\n",
                       (long long)o->tst_bag, (unsigned long long)t->tst_steps, (long long)o->seed,
                       t->muon ? "muon" : "adamw");
@@ -146,8 +149,7 @@ static enum cru_status trainer_open(struct cru_trainer *t, struct cru_error *err
     if (status != CRU_OK) return status;
     if (vocabulary == 0) {
         if (!o->check_gradients)
-            return cru_fail(err, CRU_USAGE,
-                            "no shards are given: use --data DIR%s",
+            return cru_fail(err, CRU_USAGE, "no shards are given: use --data DIR%s",
                             o->memory_plan ? " (the model's vocabulary is a slice of theirs)" : "");
         vocabulary = 2; /* the gradient check brings its own */
     }
@@ -163,7 +165,8 @@ static enum cru_status trainer_open(struct cru_trainer *t, struct cru_error *err
     t->muon_learning_rate = t->config.muon_learning_rate;
     if (o->learning_rate > 0 && t->config.learning_rate > 0)
         t->muon_learning_rate *= o->learning_rate / t->config.learning_rate;
-    t->muon = strcmp(strcmp(o->optimizer, "model") ? o->optimizer : t->config.optimizer, "muon") == 0;
+    t->muon =
+        strcmp(strcmp(o->optimizer, "model") ? o->optimizer : t->config.optimizer, "muon") == 0;
     trainer_describe(t);
     if (t->text.failed) return cru_fail_memory(err, "trainer");
     cru_gemm_prepare();
@@ -215,18 +218,14 @@ void cru_trainer_memory(struct cru_trainer *t, struct cru_train_purpose p[CRU_TR
     struct cru_model_bytes bytes = cru_model_plan(&t->model, rows, t->threads);
     uint64_t moments, work;
     cru_adamw_plan(&t->model, t->muon, &moments, &work);
-    uint64_t batches = t->micro_batches * cru_batch_plan(rows, largest_bag(t)) + rows * sizeof(double);
+    uint64_t batches =
+        t->micro_batches * cru_batch_plan(rows, largest_bag(t)) + rows * sizeof(double);
     const struct cru_train_purpose all[CRU_TRAIN_PURPOSES] = {
-        {"parameters (fp32)", bytes.parameters},
-        {"gradients (fp32)", bytes.gradients},
-        {"optimizer moments (fp32)", moments},
-        {"residual stream and norms", bytes.residual},
-        {"Gated DeltaNet activations", bytes.gdn},
-        {"attention activations", bytes.attention},
-        {"feed-forward activations", bytes.ffn},
-        {"logits (a chunk of rows)", bytes.logits},
-        {"work of the backward pass", bytes.work},
-        {"optimizer work", work},
+        {"parameters (fp32)", bytes.parameters},   {"gradients (fp32)", bytes.gradients},
+        {"optimizer moments (fp32)", moments},     {"residual stream and norms", bytes.residual},
+        {"Gated DeltaNet activations", bytes.gdn}, {"attention activations", bytes.attention},
+        {"feed-forward activations", bytes.ffn},   {"logits (a chunk of rows)", bytes.logits},
+        {"work of the backward pass", bytes.work}, {"optimizer work", work},
         {"micro-batches of a step", batches}};
     memcpy(p, all, sizeof all);
 }
@@ -269,7 +268,8 @@ static double bits_per_byte(double nll, uint64_t bytes, bool known) {
     return known && bytes ? nll / 0.69314718055994530942 / (double)bytes : NAN;
 }
 
-/* The log is cut back to what it was at the checkpoint, so that a resumed log is that of one run. */
+/* The log is cut back to what it was at the checkpoint, so that a resumed log is that of one run.
+ */
 static enum cru_status trainer_open_log(struct cru_trainer *t, struct cru_error *err) {
     const char *path = t->options->log;
     if (!path) return CRU_OK;
@@ -330,7 +330,8 @@ static enum cru_status trainer_save(struct cru_trainer *t, struct cru_error *err
 }
 
 /* Evaluates on ordinary tokens, every document in order. */
-static enum cru_status trainer_evaluate(struct cru_trainer *t, const struct cru_train_report *report,
+static enum cru_status trainer_evaluate(struct cru_trainer *t,
+                                        const struct cru_train_report *report,
                                         struct cru_error *err) {
     struct cru_loader loader;
     struct cru_batch *b = &t->batches[0];
@@ -355,9 +356,10 @@ static enum cru_status trainer_evaluate(struct cru_trainer *t, const struct cru_
     cru_loader_release(&loader);
     if (status != CRU_OK && status != CRU_END) return status;
     if (targets == 0)
-        return cru_fail(err, CRU_FATAL,
-                        "cannot evaluate: '%s': no document has only tokens of the model (%llu skipped)",
-                        t->options->eval_data, (unsigned long long)skipped);
+        return cru_fail(
+            err, CRU_FATAL,
+            "cannot evaluate: '%s': no document has only tokens of the model (%llu skipped)",
+            t->options->eval_data, (unsigned long long)skipped);
     struct cru_train_step s = {.step = t->checkpoint.numbers.step,
                                .steps = (uint64_t)t->options->steps,
                                .phase = CRU_PHASE_EVAL,
@@ -372,8 +374,8 @@ static enum cru_status trainer_evaluate(struct cru_trainer *t, const struct cru_
 }
 
 /* Forward and backward over the step's micro-batches: the loss as reported. */
-static enum cru_status trainer_gradients(struct cru_trainer *t, size_t bag, struct cru_train_step *s,
-                                         struct cru_error *err) {
+static enum cru_status trainer_gradients(struct cru_trainer *t, size_t bag,
+                                         struct cru_train_step *s, struct cru_error *err) {
     double total = 0, weighted = 0, plain = 0;
     size_t sequences = (size_t)t->options->micro_batch;
     uint64_t bytes = 0, tokens = 0;
@@ -414,19 +416,19 @@ static enum cru_status trainer_step(struct cru_trainer *t, const struct cru_trai
     s.gradient_norm = cru_gradient_norm(&t->model);
     if (!isfinite(s.loss) || !isfinite(s.gradient_norm))
         return cru_fail(err, CRU_FATAL,
-                        "training diverged: step %llu: the loss or its gradient is not finite; try a lower --lr",
+                        "training diverged: step %llu: the loss or its gradient is not finite; try "
+                        "a lower --lr",
                         (unsigned long long)s.step);
-    double factor = cru_schedule(s.step, steps, (uint64_t)t->config.warmup_steps,
-                                 t->config.decay_fraction);
+    double factor =
+        cru_schedule(s.step, steps, (uint64_t)t->config.warmup_steps, t->config.decay_fraction);
     double clip = t->config.clip;
     s.learning_rate = t->learning_rate * factor;
     struct cru_step update = {.number = s.step,
                               .learning_rate = s.learning_rate,
                               .muon_learning_rate = t->muon_learning_rate * factor,
                               .weight_decay = t->config.weight_decay,
-                              .gradient_scale = clip > 0 && s.gradient_norm > clip
-                                                    ? clip / s.gradient_norm
-                                                    : 1};
+                              .gradient_scale =
+                                  clip > 0 && s.gradient_norm > clip ? clip / s.gradient_norm : 1};
     cru_adamw_step(&t->adamw, update);
     s.tokens_per_second /= seconds_since(&t->step_start);
     n->step = s.step;
@@ -486,7 +488,8 @@ static enum cru_status trainer_start(struct cru_trainer *t, struct cru_error *er
         if (access(t->path, F_OK) == 0) {
             if (!o->resume)
                 return cru_fail(err, CRU_USAGE,
-                                "there is a checkpoint already: '%s': give --resume to go on from it, or another --out",
+                                "there is a checkpoint already: '%s': give --resume to go on from "
+                                "it, or another --out",
                                 t->path);
             status = cru_checkpoint_read(t->path, &t->checkpoint, cru_buffer_span(&t->text), err);
             if (status != CRU_OK) return status;

@@ -4,17 +4,17 @@
  *
  *     open -> run            (or: open -> memory, or cru_trainer_check_gradients, without data)
  *       step = read micro-batches -> forward, loss, backward for each -> clip -> optimizer -> log
- *     steps 1 .. round(tst_fraction * steps) are superposed (bags of tst_bag tokens), the others ordinary;
- *     the switch keeps weights, optimizer and place in the data.
+ *     steps 1 .. round(tst_fraction * steps) are superposed (bags of tst_bag tokens), the others
+ * ordinary; the switch keeps weights, optimizer and place in the data.
  *
- * Losses are in nats a target token, weighted by the documents' loss weights. Bits per byte are exact:
- * the unweighted sum of the same losses / ln 2 / the bytes of text of the target tokens, where an
- * end-of-document token is predicted but counts 0 bytes. In the superposed phase both are of predicting
- * a bag without its order, so bits per byte are no compression rate there.
+ * Losses are in nats a target token, weighted by the documents' loss weights. Bits per byte are
+ * exact: the unweighted sum of the same losses / ln 2 / the bytes of text of the target tokens,
+ * where an end-of-document token is predicted but counts 0 bytes. In the superposed phase both are
+ * of predicting a bag without its order, so bits per byte are no compression rate there.
  *
- * The trainer owns all it opens; the options are borrowed and must outlive it. One thread calls; `threads` work.
- * Equal options and seed give equal checkpoints whatever `threads` is, on one kind of CPU (a BLAS
- * library picks its kernels by CPU). Errors: CRU_USAGE, CRU_FATAL.
+ * The trainer owns all it opens; the options are borrowed and must outlive it. One thread calls;
+ * `threads` work. Equal options and seed give equal checkpoints whatever `threads` is, on one kind
+ * of CPU (a BLAS library picks its kernels by CPU). Errors: CRU_USAGE, CRU_FATAL.
  */
 #ifndef CRU_TRAIN_TRAINER_H
 #define CRU_TRAIN_TRAINER_H

@@ -10,8 +10,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n) {
     struct cru_model_config config;
     struct cru_error err = {0};
     cru_option_store_init(&store);
-    if (cru_model_config_parse("fuzz", cru_span_make((const char *)bytes, n), &config, &store, &err) ==
-        CRU_OK) {
+    if (cru_model_config_parse("fuzz", cru_span_make((const char *)bytes, n), &config, &store,
+                               &err) == CRU_OK) {
         struct cru_buffer text;
         cru_buffer_init(&text);
         cru_model_config_shape(&config, &text);

@@ -13,7 +13,8 @@
 #include "cmd/train/delta.h"
 
 enum { ROWS = 175, K_HEADS = 2, V_HEADS = 4, DK = 6, DV = 5, SEGMENTS = 5 };
-static const uint32_t starts[SEGMENTS + 1] = {0, 1, 20, 84, 90, ROWS}; /* 64 is a whole chunk, 85 two */
+static const uint32_t starts[SEGMENTS + 1] = {0,  1,  20,
+                                              84, 90, ROWS}; /* 64 is a whole chunk, 85 two */
 
 struct problem {
     double q[ROWS][K_HEADS][DK], k[ROWS][K_HEADS][DK], v[ROWS][V_HEADS][DV];
@@ -21,7 +22,9 @@ struct problem {
     uint32_t position[ROWS];
 };
 
-static double uniform(struct cru_random *random) { return 2 * cru_random_unit(random) - 1; }
+static double uniform(struct cru_random *random) {
+    return 2 * cru_random_unit(random) - 1;
+}
 
 static void make(struct problem *p) {
     struct cru_random random = {11};
@@ -45,7 +48,7 @@ static void make(struct problem *p) {
 }
 
 static struct cru_delta_inputs inputs(const struct problem *p) {
-    return (struct cru_delta_inputs){&p->q[0][0][0], &p->k[0][0][0], K_HEADS * DK, &p->v[0][0][0],
+    return (struct cru_delta_inputs){&p->q[0][0][0], &p->k[0][0][0], K_HEADS * DK,  &p->v[0][0][0],
                                      V_HEADS * DV,   &p->g[0][0],    &p->beta[0][0]};
 }
 static struct cru_delta shape(size_t chunk) {
@@ -72,9 +75,11 @@ static void chunks_are_the_recurrence(void **state) {
     for (size_t c = 0; c < sizeof chunks / sizeof *chunks; c++)
         for (int threads = 1; threads <= 2; threads++) {
             struct cru_delta s = shape(chunks[c]);
-            double *scratch = reals(2 * cru_delta_scratch(s)), *states = reals(cru_delta_states(s, ROWS));
+            double *scratch = reals(2 * cru_delta_scratch(s)),
+                   *states = reals(cru_delta_states(s, ROWS));
             double most = 0;
-            /* dk dv + dv elements: the sequential rule's need is within the scratch only for larger chunks */
+            /* dk dv + dv elements: the sequential rule's need is within the scratch only for larger
+             * chunks */
             double *plain = reals(2 * cru_delta_scratch(shape(64)));
             cru_delta_sequential(shape(64), &rows, inputs(p), want, V_HEADS * DV, plain, threads);
             memset(got, 0xff, ROWS * V_HEADS * DV * sizeof *got);
@@ -108,10 +113,12 @@ static void gradients_are_those_of_the_recurrence(void **state) {
     double *o = reals(ROWS * V_HEADS * DV), *scratch = reals(cru_delta_scratch(s));
     double *states = reals(cru_delta_states(s, ROWS));
     double *dq = reals(ROWS * K_HEADS * DK), *dk = reals(ROWS * K_HEADS * DK);
-    double *dv = reals(ROWS * V_HEADS * DV), *dg = reals(ROWS * V_HEADS), *db = reals(ROWS * V_HEADS);
+    double *dv = reals(ROWS * V_HEADS * DV), *dg = reals(ROWS * V_HEADS),
+           *db = reals(ROWS * V_HEADS);
     struct cru_delta_gradients out = {dq, dk, K_HEADS * DK, dv, V_HEADS * DV, dg, db};
     cru_delta_forward(s, &rows, inputs(p), o, V_HEADS * DV, states, scratch, 1);
-    cru_delta_backward(s, &rows, inputs(p), states, &p->weight[0][0][0], V_HEADS * DV, out, scratch, 1);
+    cru_delta_backward(s, &rows, inputs(p), states, &p->weight[0][0][0], V_HEADS * DV, out, scratch,
+                       1);
     const struct {
         const char *name;
         double *x, *by_hand;

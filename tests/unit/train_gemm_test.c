@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Matrix products: both backends against a naive loop, and the same bits for any number of threads. The
- * loss: against a naive softmax in doubles, for bags, repeated targets and rows without any. */
+/* Matrix products: both backends against a naive loop, and the same bits for any number of threads.
+ * The loss: against a naive softmax in doubles, for bags, repeated targets and rows without any. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -86,8 +86,10 @@ static void softmax_is_accurate(void **state) {
     for (size_t i = 0; i < N; i++) {
         double x = (double)(float)(kept[i] - (double)most), e = exp(x);
         want += e;
-        if (x > -87) worst = fmax(worst, fabs((double)z[i] - e) / e);
-        else assert_true((double)z[i] < 2e-38);
+        if (x > -87)
+            worst = fmax(worst, fabs((double)z[i] - e) / e);
+        else
+            assert_true((double)z[i] < 2e-38);
     }
     print_message("  worst relative error of the exponential %.2e\n", worst);
     assert_true(worst < 1.5e-7);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The hand-written gradients against finite differences in double precision: each kind of block alone,
- * then the whole small model; ordinary tokens and bags; packed documents throughout. */
+/* The hand-written gradients against finite differences in double precision: each kind of block
+ * alone, then the whole small model; ordinary tokens and bags; packed documents throughout. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -30,8 +30,8 @@ static void check(const char *text, size_t vocabulary, size_t rows, size_t bag, 
 }
 
 #define SMALL                                                                                      \
-    "width: 12\nffn-width: 10\ngdn-key-heads: 2\ngdn-value-heads: 4\ngdn-key-dim: 5\n"            \
-    "gdn-value-dim: 6\nheads: 4\nkv-heads: 2\nhead-dim: 8\nrotary-fraction: 0.5\n"                \
+    "width: 12\nffn-width: 10\ngdn-key-heads: 2\ngdn-value-heads: 4\ngdn-key-dim: 5\n"             \
+    "gdn-value-dim: 6\nheads: 4\nkv-heads: 2\nhead-dim: 8\nrotary-fraction: 0.5\n"                 \
     "rope-theta: 100\n"
 
 static void gdn_block(void **state) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Model files: the parser, its errors, the shipped models and their parameter counts. The loader: its permutation, and
- * its rows against a naive reading of the documents. The learning-rate schedule. */
+/* Model files: the parser, its errors, the shipped models and their parameter counts. The loader:
+ * its permutation, and its rows against a naive reading of the documents. The learning-rate
+ * schedule. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,7 +21,8 @@ static void refuse(const char *text, const char *part) {
     struct cru_model_config config;
     struct cru_error err = {0};
     cru_option_store_init(&store);
-    assert_int_equal(cru_model_config_parse("m.yaml", cru_span_of(text), &config, &store, &err), CRU_USAGE);
+    assert_int_equal(cru_model_config_parse("m.yaml", cru_span_of(text), &config, &store, &err),
+                     CRU_USAGE);
     if (!strstr(err.message, part)) fail_msg("'%s' lacks '%s'", err.message, part);
     cru_option_store_release(&store);
 }
@@ -55,7 +57,8 @@ static void files_are_parsed(void **state) {
     refuse("attention-gate: tanh\n", "m.yaml:1");
 }
 
-static void read_model(const char *name, struct cru_model_config *config, struct cru_option_store *store) {
+static void read_model(const char *name, struct cru_model_config *config,
+                       struct cru_option_store *store) {
     struct cru_error err = {0};
     char path[200];
     /* Tests run from the source's root. */
@@ -71,7 +74,8 @@ static void shipped_models_have_their_sizes(void **state) {
     struct cru_model m;
     struct cru_error err = {0};
     read_model("boreal-250m", &c, &store);
-    assert_int_equal(cru_model_layout(&m, &c, (size_t)strtoul(c.vocab, NULL, 10), 4096, &err), CRU_OK);
+    assert_int_equal(cru_model_layout(&m, &c, (size_t)strtoul(c.vocab, NULL, 10), 4096, &err),
+                     CRU_OK);
     assert_int_equal(m.n_params - m.n_embedding, 211234720);
     assert_int_equal(m.n_params, 366817184);
     size_t attention = 0;
@@ -116,7 +120,9 @@ static void permutation_is_one(void **state) {
 
 enum { DOCUMENTS = 40, BAG = 4, T = 16, SEQUENCES = 3 };
 
-static size_t length_of(size_t document) { return document % 9 == 0 ? 1 : 2 + document * 7 % 61; }
+static size_t length_of(size_t document) {
+    return document % 9 == 0 ? 1 : 2 + document * 7 % 61;
+}
 
 /* Every row says where it is: token j of document d is 2 + d * 100 + j. */
 static void write_documents(const char *dir) {
@@ -133,7 +139,8 @@ static void write_documents(const char *dir) {
     for (size_t d = 0; d < DOCUMENTS; d++) {
         uint32_t ids[100];
         for (size_t j = 0; j < length_of(d); j++) ids[j] = (uint32_t)(2 + d * 100 + j);
-        struct cru_shard_doc doc = {.bin = CRU_SHARD_NO_BIN, .weight = d % 4 == 3 ? 0 : 1 + (float)(d % 3)};
+        struct cru_shard_doc doc = {.bin = CRU_SHARD_NO_BIN,
+                                    .weight = d % 4 == 3 ? 0 : 1 + (float)(d % 3)};
         assert_int_equal(cru_shard_writer_add(writer, ids, length_of(d), &doc, &err), CRU_OK);
     }
     assert_int_equal(cru_shard_writer_close(writer, &err), CRU_OK);
@@ -146,7 +153,8 @@ static void check_rows(const struct cru_batch *b, size_t bag, unsigned (*seen)[1
     for (size_t s = 0; s < rows->n_segments; s++)
         for (size_t r = rows->start[s]; r < rows->start[s + 1]; r++) {
             size_t d = (size_t)(rows->input[r * bag] - 2) / 100;
-            size_t at = (size_t)(rows->input[r * bag] - 2) % 100, n = length_of(d) + 1; /* with END */
+            size_t at = (size_t)(rows->input[r * bag] - 2) % 100,
+                   n = length_of(d) + 1; /* with END */
             assert_int_equal(rows->position[r], r - rows->start[s]);
             assert_true((double)rows->weight[r] == 1 + (double)(d % 3) && d % 4 != 3);
             assert_int_equal(at % bag, 0);
@@ -155,7 +163,9 @@ static void check_rows(const struct cru_batch *b, size_t bag, unsigned (*seen)[1
                 assert_int_equal(rows->input[r * bag], rows->input[(r - 1) * bag] + (int)bag);
             for (size_t i = 0; i < bag; i++) {
                 size_t next = at + bag + i;
-                int32_t want = next + 1 < n ? (int32_t)(2 + d * 100 + next) : next + 1 == n ? 1 : -1;
+                int32_t want = next + 1 < n    ? (int32_t)(2 + d * 100 + next)
+                               : next + 1 == n ? 1
+                                               : -1;
                 assert_int_equal(rows->input[r * bag + i], 2 + d * 100 + at + i);
                 assert_int_equal(rows->target[r * bag + i], want);
                 targets += want >= 0;
@@ -190,7 +200,8 @@ static void loader_reads_every_document(void **state) {
             for (size_t j = 0; j < length_of(d); j++) {
                 bool is_row = j / bag * bag + bag < length_of(d) + 1 && d % 4 != 3;
                 if (is_row ? seen[d][j] < 1 || seen[d][j] > 3 : seen[d][j] != 0)
-                    fail_msg("bag %zu: token %zu of document %zu was read %u times", bag, j, d, seen[d][j]);
+                    fail_msg("bag %zu: token %zu of document %zu was read %u times", bag, j, d,
+                             seen[d][j]);
             }
         cru_loader_release(&loader);
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whole runs on synthetic shards: the loss falls in both phases, a resumed run equals an uninterrupted
- * one to the bit, one thread equals two, damage and misfits are found, bits per byte are exact. */
+/* Whole runs on synthetic shards: the loss falls in both phases, a resumed run equals an
+ * uninterrupted one to the bit, one thread equals two, damage and misfits are found, bits per byte
+ * are exact. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -24,8 +25,8 @@ static void must(enum cru_status status, const struct cru_error *err) {
     if (status != CRU_OK) fail_msg("%s", err->message);
 }
 
-/* Documents in which a token is followed by one of two, so that there is much to learn. Every seventh id is
- * never used. */
+/* Documents in which a token is followed by one of two, so that there is much to learn. Every
+ * seventh id is never used. */
 static void write_shards(const char *dir, uint32_t vocabulary, size_t documents, uint64_t seed) {
     struct cru_error err = {0};
     struct cru_shard_params params = {.tokenizer_hash = 77,
@@ -52,7 +53,9 @@ static void write_shards(const char *dir, uint32_t vocabulary, size_t documents,
         }
         struct cru_shard_doc doc = {.source = CRU_SPAN("synthetic"),
                                     .bin = CRU_SHARD_NO_BIN,
-                                    .weight = d % 5 == 0 ? 0.5f : d % 13 == 0 ? 0 : 1,
+                                    .weight = d % 5 == 0    ? 0.5f
+                                              : d % 13 == 0 ? 0
+                                                            : 1,
                                     .text_bytes = bytes};
         must(cru_shard_writer_add(writer, ids, n, &doc, &err), &err);
     }
@@ -234,8 +237,8 @@ static void resumed_is_uninterrupted(void **state) {
 
 static void bits_per_byte_are_exact(void **state) {
     (void)state;
-    /* Untrained (learning rate nearly nothing), every token costs about ln(rows) nats, so bits per byte
-     * follow from the byte lengths alone; evaluation goes over each document once. */
+    /* Untrained (learning rate nearly nothing), every token costs about ln(rows) nats, so bits per
+     * byte follow from the byte lengths alone; evaluation goes over each document once. */
     struct seen seen;
     struct cru_train_summary summary;
     struct cru_error err = {0};
