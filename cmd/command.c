@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include "cmd/command.h"
 #include "crucible/base/base.h"
@@ -40,9 +41,20 @@ static int answer(const struct cru_command *command, const char *ask) {
     return cru_command_end(command->name, CRU_EXIT_OK);
 }
 
+/*
+ * libgomp's idle threads spin between parallel regions unless the environment, which it reads before main,
+ * says otherwise; in `select` that was two thirds of all CPU time. So the program starts itself once more
+ * with OMP_WAIT_POLICY set; whoever sets it first is left alone.
+ */
+static void stop_spinning(char **argv) {
+    if (getenv("OMP_WAIT_POLICY")) return;
+    if (setenv("OMP_WAIT_POLICY", "passive", 1) == 0) (void)execv("/proc/self/exe", argv);
+}
+
 int cru_command_begin(const struct cru_command *command, struct cru_option_store *store, int argc,
                       char **argv, int *n_operands) {
     struct cru_error err;
+    stop_spinning(argv);
     /* A closed reader is an answer of write(2), not a signal. */
     (void)signal(SIGPIPE, SIG_IGN);
     const char *ask = asked_for(argc, argv);

@@ -22,18 +22,18 @@ static const struct program {
     const char *group, *name, *summary;
 } programs[] = {
     {"Documents in", "read", "Turns dumps into documents."},
-    {"Choose documents", "filter", "Drops or marks documents by rule sets and language."},
-    {"Choose documents", "dedup", "Drops or marks exact and near duplicates."},
-    {"Choose documents", "decontaminate", "Drops or marks documents that overlap with evaluation sets."},
+    {"Choose documents", "filter", "Drops or cleans documents by rule sets, language and conditions."},
+    {"Choose documents", "dedup", "Drops or marks exact and near copies of documents."},
+    {"Choose documents", "decontaminate", "Drops, marks or cuts documents that overlap with evaluation sets."},
     {"Choose documents", "score", "Scores documents with the DDM analyzer and the quality factors."},
-    {"Choose documents", "select", "Selects a budget of documents by RUPS and EESD within length strata."},
+    {"Choose documents", "select", "Selects documents that are good and stand for all the others."},
     {"Choose documents", "mix", "Mixes sources by ratio, sampling down or repeating."},
-    {"Look and measure", "embed", "Writes the embeddings that select uses."},
+    {"Look and measure", "embed", "Turns documents into the vectors that select uses."},
     {"Look and measure", "report", "Reports a build: funnel, mixing, scores, strata."},
-    {"Tokens out", "tokenize", "Turns documents into token shards."},
-    {"Tokens out", "shard", "Inspects, verifies, prints and exports shards."},
+    {"Tokens out", "tokenize", "Turns documents into shards of token ids."},
+    {"Tokens out", "shard", "Looks at shards, checks them, and exports them for other trainers."},
     {"The whole way", "build", "Runs a recipe in one process, and resumes it."},
-    {"The whole way", "train", "Trains a BOREAL model on shards."},
+    {"The whole way", "train", "Trains a BOREAL model on token shards: a superposed phase, then an ordinary one."},
 };
 enum { N_PROGRAMS = sizeof programs / sizeof programs[0] };
 

@@ -22,6 +22,8 @@ struct cru_input {
     struct archive *archive; /* NULL for a plain file */
     char *head;              /* RAW_BLOCK bytes; for a plain file the first head_n are still to be given */
     size_t head_n, head_at;
+    const char *block;       /* a decompressed block that libarchive owns; block_n bytes are unread */
+    size_t block_n;
     bool ended;
     uint64_t bytes;
     char *line; /* line buffer: [at, n) is unread */
@@ -144,26 +146,34 @@ static enum cru_status read_plain(struct cru_input *in, char *buffer, size_t cap
     }
 }
 
+/* Block by block, as libarchive has them: archive_read_data would throw away what it had already copied
+ * when the stream turns out to be cut. */
+static enum cru_status read_archive(struct cru_input *in, char *buffer, size_t capacity, size_t *got,
+                                    struct cru_error *err) {
+    while (in->block_n == 0) {
+        const void *block;
+        la_int64_t offset;
+        int code = archive_read_data_block(in->archive, &block, &in->block_n, &offset);
+        in->block = block;
+        if (code == ARCHIVE_EOF) return CRU_END;
+        if (code == ARCHIVE_OK || code == ARCHIVE_WARN) continue;
+        const char *why = archive_error_string(in->archive);
+        return cru_fail(err, CRU_FATAL, "unable to decompress '%s': %s; %llu bytes were good", in->name,
+                        why ? why : "damaged or cut", (unsigned long long)in->bytes);
+    }
+    *got = in->block_n < capacity ? in->block_n : capacity;
+    memcpy(buffer, in->block, *got);
+    in->block += *got;
+    in->block_n -= *got;
+    return CRU_OK;
+}
+
 enum cru_status cru_input_read(struct cru_input *in, char *buffer, size_t capacity, size_t *got,
                                struct cru_error *err) {
     *got = 0;
     if (in->ended) return CRU_END;
-    enum cru_status s = CRU_OK;
-    if (!in->archive) {
-        s = read_plain(in, buffer, capacity, got, err);
-    } else {
-        la_ssize_t n = archive_read_data(in->archive, buffer, capacity);
-        if (n < 0)
-            s = cru_fail(err, CRU_FATAL, "unable to decompress '%s': %s; %llu bytes were good",
-                         in->name,
-                         archive_error_string(in->archive) ? archive_error_string(in->archive)
-                                                           : "damaged or cut",
-                         (unsigned long long)in->bytes);
-        else if (n == 0)
-            s = CRU_END;
-        else
-            *got = (size_t)n;
-    }
+    enum cru_status s = in->archive ? read_archive(in, buffer, capacity, got, err)
+                                    : read_plain(in, buffer, capacity, got, err);
     if (s != CRU_OK) in->ended = true;
     in->bytes += *got;
     return s;

@@ -134,7 +134,7 @@ static void decontaminate_release(struct cru_stage *stage) {
 
 const struct cru_stage_class cru_decontaminate_stage = {
     .name = "decontaminate",
-    .summary = "drop, mark or cut documents that overlap with evaluation sets",
+    .summary = "Drops, marks or cuts documents that overlap with evaluation sets.",
     .synopsis = "--against FILE|DIR [options] [FILE...]",
     .options = options,
     .size = sizeof(struct decontaminate),

@@ -291,7 +291,7 @@ static void dedup_release(struct cru_stage *stage) {
 
 const struct cru_stage_class cru_dedup_stage = {
     .name = "dedup",
-    .summary = "drop exact and near copies of documents",
+    .summary = "Drops or marks exact and near copies of documents.",
     .synopsis = "--exact[=FIELD] | --minhash[=PROFILE] [options] [FILE...]",
     .options = options,
     .size = sizeof(struct dedup),

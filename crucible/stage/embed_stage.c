@@ -115,7 +115,7 @@ static void embed_release(struct cru_stage *stage) {
 
 const struct cru_stage_class cru_embed_stage = {
     .name = "embed",
-    .summary = "turn documents into the vectors that select uses",
+    .summary = "Turns documents into the vectors that select uses.",
     .synopsis = "-o FILE.npy [options] [FILE...]",
     .options = options,
     .size = sizeof(struct embed_stage),

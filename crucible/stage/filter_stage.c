@@ -352,7 +352,7 @@ static void filter_release(struct cru_stage *stage) {
 
 const struct cru_stage_class cru_filter_stage = {
     .name = "filter",
-    .summary = "Drops and cleans documents by published rules.",
+    .summary = "Drops or cleans documents by rule sets, language and conditions.",
     .synopsis = "[options] [FILE...]",
     .options = options,
     .size = sizeof(struct filter),

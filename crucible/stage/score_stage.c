@@ -381,7 +381,7 @@ static void score_release(struct cru_stage *stage) {
 
 const struct cru_stage_class cru_score_stage = {
     .name = "score",
-    .summary = "score documents with the DDM analyzer and the quality factors",
+    .summary = "Scores documents with the DDM analyzer and the quality factors.",
     .synopsis = "[options] [FILE...]",
     .options = options,
     .size = sizeof(struct score),

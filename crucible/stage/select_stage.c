@@ -575,7 +575,7 @@ static void select_release(struct cru_stage *stage) {
 
 const struct cru_stage_class cru_select_stage = {
     .name = "select",
-    .summary = "choose documents that are good and stand for all the others",
+    .summary = "Selects documents that are good and stand for all the others.",
     .synopsis = "--budget K [options] [FILE...]",
     .options = options,
     .size = sizeof(struct cru_select),
