@@ -42,19 +42,19 @@ static int answer(const struct cru_command *command, const char *ask) {
 }
 
 /*
- * libgomp's idle threads spin between parallel regions unless the environment, which it reads before main,
- * says otherwise; in `select` that was two thirds of all CPU time. So the program starts itself once more
- * with OMP_WAIT_POLICY set; whoever sets it first is left alone.
+ * Between parallel loops libgomp's threads spin for milliseconds by default: two thirds of the CPU time of
+ * `select`, and a training step two to three times slower on a machine with other work. It reads its
+ * settings when it is loaded, so the program starts itself once more; a user's own setting wins.
  */
-static void stop_spinning(char **argv) {
-    if (getenv("OMP_WAIT_POLICY")) return;
-    if (setenv("OMP_WAIT_POLICY", "passive", 1) == 0) (void)execv("/proc/self/exe", argv);
+static void sleep_between_loops(char **argv) {
+    if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT")) return;
+    if (setenv("GOMP_SPINCOUNT", "2000", 1) == 0) (void)execv("/proc/self/exe", argv);
 }
 
 int cru_command_begin(const struct cru_command *command, struct cru_option_store *store, int argc,
                       char **argv, int *n_operands) {
     struct cru_error err;
-    stop_spinning(argv);
+    sleep_between_loops(argv);
     /* A closed reader is an answer of write(2), not a signal. */
     (void)signal(SIGPIPE, SIG_IGN);
     const char *ask = asked_for(argc, argv);

@@ -139,19 +139,7 @@ static int train(struct cru_trainer *trainer, const struct cru_train_options *op
     return CRU_EXIT_OK;
 }
 
-/*
- * A step is some hundred short parallel loops. Between them libgomp's threads spin by default,
- * which on a machine with other work makes a step three times slower than letting them sleep soon.
- * libgomp reads its settings when it is loaded, so the program starts itself once more; a user's
- * setting wins.
- */
-static void sleep_between_loops(char **argv) {
-    if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT")) return;
-    if (setenv("GOMP_SPINCOUNT", "2000", 1) == 0) (void)execv("/proc/self/exe", argv);
-}
-
 int main(int argc, char **argv) {
-    sleep_between_loops(argv);
     struct cru_train_options options;
     struct cru_option_store store;
     struct cru_trainer *trainer = NULL;

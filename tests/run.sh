@@ -6,7 +6,7 @@ build=$(cd "$1" && pwd) || exit 2
 shift
 top=$(cd "$(dirname "$0")/.." && pwd)
 export PATH="$build/bin:$PATH" CRUCIBLE_TOP="$top" CRUCIBLE_BUILD="$build" LC_ALL=C.UTF-8
-export CMOCKA_MESSAGE_OUTPUT=STDOUT OMP_NUM_THREADS="${OMP_NUM_THREADS:-2}" OPENBLAS_NUM_THREADS=1 OMP_WAIT_POLICY=passive
+export CMOCKA_MESSAGE_OUTPUT=STDOUT OMP_NUM_THREADS="${OMP_NUM_THREADS:-2}" OPENBLAS_NUM_THREADS=1 GOMP_SPINCOUNT=2000
 scratch=$(mktemp -d) || exit 2
 trap 'rm -rf "$scratch"' EXIT INT TERM
 passed=0 failed=0
