@@ -115,20 +115,20 @@ static void cards(const struct cru_report *r, struct cru_buffer *out) {
             if (step->stages[k].shards) shards = step->stages[k].shards;
     }
     add(out, "<div class=\"cards\">");
-    card(out, cru_report_number(documents, number), "documents read");
+    card(out, cru_report_number(documents, number), "documents in");
     (void)snprintf(text, sizeof text, "%.*f MB", bytes < 100000000 ? 1 : 0, (double)bytes / 1e6);
-    card(out, text, "of input");
+    card(out, text, "in");
     if (shards) {
-        card(out, cru_report_number(shards->documents, number), "documents in shards");
-        card(out, cru_report_short_number((double)shards->tokens, number), "tokens in shards");
+        card(out, cru_report_number(shards->documents, number), "documents out");
+        card(out, cru_report_short_number((double)shards->tokens, number), "tokens out");
     }
     const struct cru_report_training *t = &r->training;
     if (t->phase[CRU_REPORT_ORDINARY].points && isfinite(t->phase[CRU_REPORT_ORDINARY].last_bpb)) {
         (void)snprintf(text, sizeof text, "%.3f", t->phase[CRU_REPORT_ORDINARY].last_bpb);
-        card(out, text, "bits a byte at the end");
+        card(out, text, "bits a byte, last");
     }
     (void)snprintf(text, sizeof text, seconds < 120 ? "%.1f s" : "%.0f s", seconds);
-    card(out, text, "wall time, all steps");
+    card(out, text, "wall time");
     add(out, "</div>\n");
 }
 
@@ -155,8 +155,8 @@ static void head(const struct cru_report *r, struct cru_buffer *out) {
             add(out, "</p>\n");
         }
     if (r->n_newer)
-        cru_buffer_printf(out, "<p class=\"dim\">%zu newer step%s of other runs left out.</p>\n", r->n_newer,
-                          r->n_newer == 1 ? " is" : "s are");
+        cru_buffer_printf(out, "<p class=\"dim\">%zu newer step%s left out.</p>\n", r->n_newer,
+                          r->n_newer == 1 ? " of another run is" : "s of other runs are");
 }
 
 /* ---- funnel ---- */
@@ -379,8 +379,10 @@ static void signal_tick(const void *context, size_t edge, char *text, size_t siz
 static void power_tick(const void *context, size_t edge, char *text, size_t size) {
     const struct cru_report_histogram *h = context;
     char number[CRU_REPORT_NUMBER];
-    if (h->n > 20 && edge % 2) return;
-    (void)snprintf(text, size, "%s", cru_report_short_number(exp2(h->low + (double)edge), number));
+    double tokens = exp2(h->low + (double)edge);
+    if (h->n > 10 && edge % (h->n / 10 + 1)) return;
+    (void)snprintf(text, size, "%s", tokens < 0x1p24 ? cru_report_number((uint64_t)tokens, number)
+                                                     : cru_report_short_number(tokens, number));
 }
 
 /* Groups by documents; the smallest are taken together. */
@@ -510,8 +512,8 @@ static enum cru_status training(struct cru_report *r, struct cru_buffer *out, st
         bool both = t->phase[CRU_REPORT_TST].points && t->phase[CRU_REPORT_ORDINARY].points;
         double mark = both ? (double)t->phase[CRU_REPORT_TST].last_step + 0.5 : (double)NAN;
         cru_svg_lines(out, "Loss by step", lines, 3, mark, "TST \xe2\x86\x92 ordinary", "step", "loss (nats a target)");
-        legend(out, "ordinary", "superposed (TST)", t->phase[CRU_REPORT_EVAL].points ? "evaluation" : NULL,
-               (const char *const[]){"s0", "s1", "s3"});
+        legend(out, "superposed (TST)", "ordinary", t->phase[CRU_REPORT_EVAL].points ? "evaluation" : NULL,
+               (const char *const[]){"s1", "s0", "s3"});
         table_begin(out, "phase|steps|first loss|last loss|first bits a byte|last bits a byte", 1);
         for (int i = 0; i < 3; i++) {
             if (t->phase[i].points == 0) continue;

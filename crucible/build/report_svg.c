@@ -6,8 +6,8 @@
 #include "crucible/build/report_svg.h"
 
 /* User units; the page scales a chart to its width. A letter is about 6.5 wide. */
-enum { WIDTH = 800, LABEL = 180, ROW = 22, BAR = 14, TEXT = 210, HEIGHT = 240, LEFT = 58, BOTTOM = 40, TOP = 16,
-       LETTERS = 26 };
+enum { WIDTH = 800, LABEL = 180, ROW = 22, BAR = 14, TEXT = 210, HEIGHT = 240, LEFT = 58, BOTTOM = 40, TOP = 26,
+       RIGHT = 26, LETTERS = 26 };
 
 void cru_report_escape(struct cru_buffer *out, const char *text) {
     for (const char *c = text; *c; c++) {
@@ -66,6 +66,7 @@ void cru_svg_bars(struct cru_buffer *out, const char *what, const struct cru_svg
         for (int k = 0; k < CRU_SVG_PARTS; k++) {
             double width = bar->parts[k] * scale;
             if (!(width > 0)) continue;
+            if (width < 1.5) width = 1.5; /* one bad document in a million must be seen */
             cru_buffer_printf(out, "<rect class=\"%s\" x=\"%.1f\" y=\"%d\" width=\"%.2f\" height=\"%d\"/>", classes[k], x,
                               y, width, pair || bar->joined ? BAR - 2 : BAR);
             x += width;
@@ -83,11 +84,11 @@ static void y_tick(struct cru_buffer *out, double y, double value, double step) 
     if (fabs(value) >= 1e4) (void)cru_report_short_number(value, text);
     else (void)snprintf(text, sizeof text, "%.*f", digits, value);
     cru_buffer_printf(out, "<path class=\"grid\" d=\"M%d %.1fH%d\"/><text class=\"v\" x=\"%d\" y=\"%.1f\""
-                           " text-anchor=\"end\">%s</text>", LEFT, y, WIDTH - 10, LEFT - 6, y + 4, text);
+                           " text-anchor=\"end\">%s</text>", LEFT, y, WIDTH - RIGHT, LEFT - 6, y + 4, text);
 }
 
 static void x_title(struct cru_buffer *out, const char *axis) {
-    cru_buffer_printf(out, "<text class=\"v\" x=\"%d\" y=\"%d\" text-anchor=\"middle\">", (LEFT + WIDTH - 10) / 2,
+    cru_buffer_printf(out, "<text class=\"v\" x=\"%d\" y=\"%d\" text-anchor=\"middle\">", (LEFT + WIDTH - RIGHT) / 2,
                       HEIGHT - 5);
     cru_report_escape(out, axis);
     cru_buffer_add_string(out, "</text>");
@@ -101,7 +102,7 @@ void cru_svg_columns(struct cru_buffer *out, const char *what, const uint64_t *c
     double step = cru_report_round_up((double)most / 4);
     if (step < 1) step = 1;
     double top = ceil((double)most / step) * step, tall = HEIGHT - TOP - BOTTOM;
-    double wide = (double)(WIDTH - 10 - LEFT) / (double)(n ? n : 1);
+    double wide = (double)(WIDTH - RIGHT - LEFT) / (double)(n ? n : 1);
     begin(out, what, HEIGHT);
     for (double value = 0; value <= top + step / 2; value += step)
         y_tick(out, HEIGHT - BOTTOM - tall * value / top, value, step);
@@ -130,7 +131,7 @@ struct frame {
 };
 
 static double across(const struct frame *f, double x) {
-    return LEFT + (WIDTH - 10 - LEFT) * (f->x1 > f->x0 ? (x - f->x0) / (f->x1 - f->x0) : 0.5);
+    return LEFT + (WIDTH - RIGHT - LEFT) * (f->x1 > f->x0 ? (x - f->x0) / (f->x1 - f->x0) : 0.5);
 }
 
 static double up(const struct frame *f, double y) {

@@ -63,7 +63,7 @@ static void title(const struct cru_report *r, struct cru_buffer *out) {
             cru_buffer_add_char(out, '\n');
         }
     if (r->n_newer)
-        cru_buffer_printf(out, "%zu newer step%s of other runs left out.\n", r->n_newer, r->n_newer == 1 ? " is" : "s are");
+        cru_buffer_printf(out, "%zu newer step%s left out.\n", r->n_newer, r->n_newer == 1 ? " of another run is" : "s of other runs are");
 }
 
 static void stage_row(const struct cru_report_stage *k, struct cru_buffer *out) {
