@@ -389,14 +389,15 @@ static enum cru_status load_signals(struct load *l, struct cru_report_histogram 
         h->most = sqlite3_column_double(stmt, 2);
         (void)sqlite3_finalize(stmt);
     }
-    if (s || n == 0 || !isfinite(h->least) || !isfinite(h->most)) return s == CRU_END ? CRU_OK : s;
+    /* A score lies about 0 to 1; far outside of that there is no sensible scale. */
+    if (s || n == 0 || !(h->least > -1e6) || !(h->most < 1e6)) return s == CRU_END ? CRU_OK : s;
     s = query(l, &stmt, "SELECT signal_score FROM document WHERE signal_score IS NOT NULL"
                         " ORDER BY signal_score LIMIT 1 OFFSET ?", "i", (sqlite3_int64)(n / 2));
     if (s == CRU_OK) s = next_row(l, &stmt);
     if (s == CRU_OK) h->median = sqlite3_column_double(stmt, 0), (void)sqlite3_finalize(stmt);
     if (s) return s == CRU_END ? CRU_OK : s;
     double span = h->most - h->least;
-    h->width = span > 0 ? cru_report_round_up(span / 30) : 1;
+    h->width = span > 1e-6 ? cru_report_round_up(span / 30) : 1;
     h->low = floor(h->least / h->width) * h->width;
     h->n = (size_t)((h->most - h->low) / h->width) + 1;
     if (h->n > CRU_REPORT_BUCKETS) h->n = CRU_REPORT_BUCKETS;
@@ -562,68 +563,3 @@ enum cru_status cru_report_load(const char *work, struct cru_report *r, struct c
 }
 
 void cru_report_release(struct cru_report *r) { cru_arena_release(&r->arena); }
-
-int64_t cru_report_lost(const struct cru_report_stage *k) {
-    return (int64_t)(k->in + k->added) - (int64_t)(k->out + k->dropped + k->bad);
-}
-
-static bool is_read(const struct cru_report_step *step) { return step->kind && strcmp(step->kind, "read") == 0; }
-
-bool cru_report_before(const struct cru_report *r, size_t at, size_t k, uint64_t *documents) {
-    if (k > 0) {
-        *documents = r->steps[at].stages[k - 1].out;
-        return true;
-    }
-    if (is_read(&r->steps[at]) || at == 0 || !r->complete) return false;
-    *documents = 0;
-    /* The first common step reads all sources, each later one the step before it. */
-    for (size_t i = at; i-- > 0;) {
-        const struct cru_report_step *before = &r->steps[i];
-        if (before->n_stages == 0) return false;
-        *documents += before->stages[before->n_stages - 1].out;
-        if (!is_read(before) || !is_read(&r->steps[at - 1])) break;
-    }
-    return true;
-}
-
-bool cru_report_conserved(const struct cru_report *r) {
-    for (size_t i = 0; i < r->n_steps; i++)
-        for (size_t k = 0; k < r->steps[i].n_stages; k++) {
-            uint64_t before;
-            if (cru_report_lost(&r->steps[i].stages[k])) return false;
-            if (cru_report_before(r, i, k, &before) && before != r->steps[i].stages[k].in) return false;
-        }
-    return true;
-}
-
-double cru_report_round_up(double x) {
-    double power = pow(10, floor(log10(x))), times = x / power;
-    return power * (times <= 1 ? 1 : times <= 2 ? 2 : times <= 5 ? 5 : 10);
-}
-
-double cru_report_speed(const struct cru_report_stage *k) {
-    return k->seconds > 0 ? (double)k->bytes_in / 1e6 / k->seconds : 0;
-}
-
-const char *cru_report_number(uint64_t n, char text[CRU_REPORT_NUMBER]) {
-    char digits[24];
-    int length = snprintf(digits, sizeof digits, "%llu", (unsigned long long)n), at = 0;
-    for (int i = 0; i < length; i++) {
-        if (i && (length - i) % 3 == 0) text[at++] = ',';
-        text[at++] = digits[i];
-    }
-    text[at] = 0;
-    return text;
-}
-
-const char *cru_report_short_number(double n, char text[CRU_REPORT_NUMBER]) {
-    static const char units[] = "kMGTPE";
-    if (fabs(n) < 1e4) {
-        (void)snprintf(text, CRU_REPORT_NUMBER, "%.0f", n);
-        return text;
-    }
-    size_t unit = 0;
-    for (n /= 1000; fabs(n) >= 999.5 && unit < sizeof units - 2; unit++) n /= 1000;
-    (void)snprintf(text, CRU_REPORT_NUMBER, "%.*f %c", fabs(n) < 9.995 ? 2 : fabs(n) < 99.95 ? 1 : 0, n, units[unit]);
-    return text;
-}
