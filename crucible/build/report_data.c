@@ -397,7 +397,7 @@ static enum cru_status load_signals(struct load *l, struct cru_report_histogram 
     if (s == CRU_OK) h->median = sqlite3_column_double(stmt, 0), (void)sqlite3_finalize(stmt);
     if (s) return s == CRU_END ? CRU_OK : s;
     double span = h->most - h->least;
-    h->width = span > 1e-6 ? cru_report_round_up(span / 30) : 1;
+    h->width = span > 1e-6 ? cru_report_round_up(span / 38) : 1;
     h->low = floor(h->least / h->width) * h->width;
     h->n = (size_t)((h->most - h->low) / h->width) + 1;
     if (h->n > CRU_REPORT_BUCKETS) h->n = CRU_REPORT_BUCKETS;

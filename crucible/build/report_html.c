@@ -117,7 +117,7 @@ static void cards(const struct cru_report *r, struct cru_buffer *out) {
     add(out, "<div class=\"cards\">");
     card(out, cru_report_number(documents, number), "documents in");
     (void)snprintf(text, sizeof text, "%.*f MB", bytes < 100000000 ? 1 : 0, (double)bytes / 1e6);
-    card(out, text, "in");
+    card(out, text, "of input");
     if (shards) {
         card(out, cru_report_number(shards->documents, number), "documents out");
         card(out, cru_report_short_number((double)shards->tokens, number), "tokens out");
