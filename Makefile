@@ -127,7 +127,7 @@ endef
 deps:
 	$(call install,$(DEPS))
 deps-test:
-	$(call install,$(DEPS) $(DEPS_TEST))
+	$(call install,$(DEPS) $(DEPS_TEST) $(DEPS_DEMO))
 deps-demo:
 	$(call install,$(DEPS) $(DEPS_DEMO))
 deps-lint:

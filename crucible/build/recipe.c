@@ -133,7 +133,7 @@ static const cyaml_schema_value_t *stage_schema(struct schema *schema) {
         schema->failed = true;
         return value;
     }
-    for (size_t k = 0; cru_stage_classes[k] && k < CLASSES_MAX; k++) {
+    for (size_t k = 0; k < CLASSES_MAX && cru_stage_classes[k]; k++) {
         const struct cru_stage_class *class = cru_stage_classes[k];
         mapping_field(&fields[k], class->name, k * sizeof(struct slot *),
                       table_fields(schema, class->options, 0, 0),
