@@ -16,7 +16,7 @@ CPPFLAGS += -I. -D_GNU_SOURCE -DCRU_VERSION='"$(VERSION)"'
 COMMIT := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 CFLAGS += -std=c11 $(OPT) $(WARN) $(SAN)
 CXXFLAGS += -std=c++17 $(OPT) $(CXXWARN) $(SAN)
-LDLIBS += -larchive -lzstd -lsqlite3 -lpcre2-8 -lxxhash -lgumbo -lutf8proc -lcld2 -lcyaml -lyaml \
+LDLIBS += -larchive -lz -lzstd -lsqlite3 -lpcre2-8 -lxxhash -lgumbo -lutf8proc -lcld2 -lcyaml -lyaml \
           -lopenblas -lsimdjson -lstdc++ -lm -lpthread
 
 ROOMS := crucible/base crucible/doc crucible/read crucible/filter crucible/dedup crucible/select \
@@ -207,3 +207,7 @@ BENCH := $(patsubst tests/bench/%.c,$(B)/bench/%,$(wildcard tests/bench/*.c))
 $(B)/bench/%: tests/bench/%.c $(call lib,$(USES_build) cmd/train)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $< $(call group,$(filter %.a,$^)) -o $@ $(LDLIBS) -lgomp
+bench:
+	@$(MAKE) --no-print-directory deps-demo
+	@$(SUB) -s all vocab $(BENCH)
+	@sh tests/bench/run.sh $(B) $(T)

@@ -1,0 +1,89 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# make bench: peers from PyPI in a virtual environment, each measured in the same run on the same bytes.
+#   tests/bench/run.sh BUILD [whole|memory|tokenizer|filter|dedup|select ...]     default: all
+# Figures are CPU seconds of one pinned core unless a line says otherwise. Half an hour for all of it.
+set -eu
+cd "$(dirname "$0")/../.."
+build=$1
+shift
+[ $# -gt 0 ] || set -- whole memory tokenizer filter dedup select
+venv=$build/bench-venv
+work=$build/bench-work
+mkdir -p "$work"
+echo "commit $(git rev-parse --short HEAD 2>/dev/null), $(nproc) cores of $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), load $(cut -d' ' -f1 /proc/loadavg)"
+
+peers() { # packages...
+    [ -x "$venv/bin/python" ] || python3 -m venv "$venv"
+    "$venv/bin/python" -m pip install -q "$@"
+}
+
+# Documents of this machine as JSONL: HTML, manual pages, sources.
+documents() {
+    [ -s "$work/documents.jsonl" ] && return
+    "$build/bin/crucible-read" -q --source guide --include '*.html' /usr/share/doc/installation-guide-amd64 >"$work/d.tmp"
+    "$build/bin/crucible-read" -q --source man --format man /usr/share/man/man1 /usr/share/man/man3 /usr/share/man/man8 >>"$work/d.tmp"
+    "$build/bin/crucible-read" -q --source code --format code /usr/lib/python3.11 /usr/include/linux >>"$work/d.tmp"
+    mv "$work/d.tmp" "$work/documents.jsonl"
+}
+
+for part; do
+    echo
+    echo "== $part"
+    case $part in
+    whole) # the quickstart without training: raw bytes of all sources over wall seconds
+        rm -rf "$work/whole"
+        start=$(date +%s.%N)
+        "$build/bin/crucible-build" -q --no-train --work "$work/whole" recipes/quickstart.yaml || [ $? = 1 ]
+        end=$(date +%s.%N)
+        "$build/bin/crucible-report" --json "$work/whole" | python3 -c '
+import json, sys
+r = json.load(sys.stdin)
+raw = sum(s["bytes_in"] for t in r["steps"] for s in t["stages"] if s["name"] == "read")
+seconds = float(sys.argv[2]) - float(sys.argv[1])
+print("quickstart without training: %.1f MB raw in %.2f s wall, %.1f MB/s" % (raw / 1e6, seconds, raw / 1e6 / seconds))' "$start" "$end" ;;
+    memory) # peak memory of streaming stages on 2 GB
+        documents
+        python3 - "$work/documents.jsonl" "$work/two-gb.jsonl" <<'PY'
+import json, sys
+docs = [json.loads(l) for l in open(sys.argv[1])]
+n = size = 0
+with open(sys.argv[2], "w") as out:
+    while size < 2e9:
+        for d in docs:
+            n += 1
+            size += out.write('{"id":"%d","text":%s}\n' % (n, json.dumps(str(n) + " " + d["text"], ensure_ascii=False)))
+            if size >= 2e9: break
+PY
+        for stage in "read" "filter --rules gopher-quality,gopher-repetition,c4" "filter --detect-lang" "dedup --exact" \
+            "decontaminate --against recipes/quickstart-eval.jsonl" "dedup --minhash" "score" "mix --by bytes" "tokenize -o $work/two-gb.shards"; do
+            rm -rf "$work/two-gb.shards"
+            output="-o /dev/null"
+            case $stage in tokenize*) output= ;; esac
+            python3 - $stage <<PY
+import resource, subprocess, sys, time
+start = time.time()
+command = ["$build/bin/crucible-" + sys.argv[1], "-q", "$work/two-gb.jsonl"] + sys.argv[2:] + "$output".split()
+code = subprocess.run(command).returncode
+u = resource.getrusage(resource.RUSAGE_CHILDREN)
+print("%-60s exit %d  peak %4.0f MiB  %6.1f s wall  %6.1f s CPU" % (" ".join(sys.argv[1:])[:60], code, u.ru_maxrss / 1024, time.time() - start, u.ru_utime + u.ru_stime))
+PY
+        done
+        rm -rf "$work/two-gb.jsonl" "$work/two-gb.shards" ;;
+    tokenizer)
+        peers tokenizers==0.23.3 gigatoken numpy
+        ranks=${XDG_CACHE_HOME:-$HOME/.cache}/crucible/qwen.tiktoken
+        "$venv/bin/python" tests/bench/tokenizer_agree.py --ranks "$ranks" --speed "$build/bench/tokenizer_speed" --vocab "$build/share/crucible/qwen3.vocab"
+        taskset -c 0 "$venv/bin/python" tests/bench/tokenizer_bench.py --ranks "$ranks" --speed "$build/bench/tokenizer_speed" --vocab "$build/share/crucible/qwen3.vocab" ;;
+    filter)
+        documents
+        peers datatrove spacy nltk regex tldextract
+        awk 'NR % 8 == 0' "$work/documents.jsonl" >"$work/filter.jsonl"
+        BIN=$build/bin LIB=$build/lib taskset -c 0 sh tests/bench/filter_bench.sh "$work/filter.jsonl" "$venv/bin/python" ;;
+    dedup)
+        taskset -c 0 sh tests/bench/dedup_bench.sh "$build" ;;
+    select)
+        python3 tests/bench/select_bench.py --crucible "$build/bin/crucible-select" --venv "$venv" --core 0 ;;
+    *) echo "no such part: $part" >&2; exit 64 ;;
+    esac
+done
