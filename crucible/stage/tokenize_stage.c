@@ -158,7 +158,9 @@ static enum cru_status encode_doc(struct tokenize *t, struct cru_encoder_slot *s
     if (!ids) return cru_fail_memory(err, "tokens");
     if (e->n) memcpy(ids, slot->ids.p, e->n * sizeof *ids);
     e->ids = ids;
-    return CRU_OK;
+    /* For the catalog of a build, where no stage before has counted. */
+    if (cru_doc_meta(doc, "tokens").p) return CRU_OK;
+    return cru_doc_set_meta_number(batch, doc, "tokens", (double)e->n);
 }
 
 static enum cru_status tokenize_run(struct cru_stage *stage, struct cru_batch *batch,
@@ -231,6 +233,19 @@ static enum cru_status tokenize_commit(struct cru_stage *stage, struct cru_batch
     return status;
 }
 
+/* A name with a tab or a newline in it would be more than one field: it is written as JSON. */
+static void add_name(struct cru_buffer *out, struct cru_span name) {
+    bool plain = name.n > 0;
+    for (size_t i = 0; i < name.n; i++)
+        plain = plain && (unsigned char)name.p[i] >= 0x20 && name.p[i] != 0x7F;
+    if (plain)
+        cru_buffer_add_span(out, name);
+    else if (name.n)
+        cru_buffer_add_json_string(out, name);
+    else
+        cru_buffer_add_char(out, '-');
+}
+
 static enum cru_status write_counts(struct tokenize *t, struct cru_error *err) {
     struct cru_buffer out;
     struct source_row all = {NULL, 0, 0, 0, 0};
@@ -238,8 +253,8 @@ static enum cru_status write_counts(struct tokenize *t, struct cru_error *err) {
     cru_buffer_add_string(&out, "source\tdocuments\ttokens\tbytes\tbytes_per_token\n");
     for (size_t i = 0; i <= t->n_sources; i++) {
         const struct source_row *r = i < t->n_sources ? &t->sources[i] : &all;
-        cru_buffer_printf(&out, "%s\t%llu\t%llu\t%llu\t%.3f\n",
-                          r == &all ? "total" : r->name_n ? r->name : "-",
+        add_name(&out, r == &all ? CRU_SPAN("total") : cru_span_make(r->name, r->name_n));
+        cru_buffer_printf(&out, "\t%llu\t%llu\t%llu\t%.3f\n",
                           (unsigned long long)r->documents, (unsigned long long)r->tokens,
                           (unsigned long long)r->bytes,
                           r->tokens ? (double)r->bytes / (double)r->tokens : 0.0);
