@@ -79,6 +79,7 @@ static enum cru_status run(const struct build_options *o, const char *path, stru
         s = cru_fail(err, CRU_USAGE, "option '--work': path too long");
     if (s == CRU_OK && !find_trainer(trainer, sizeof trainer))
         s = cru_fail(err, CRU_FATAL, "unable to find: 'crucible-train'");
+    if (s == CRU_OK && !o->dry_run) s = cru_recipe_try(&recipe, err);
     build->recipe = &recipe;
     build->work = work;
     build->trainer = trainer;

@@ -6,7 +6,7 @@
 #include "crucible/build/catalog.h"
 
 static const char schema[] =
-    "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
+    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
     "CREATE TABLE IF NOT EXISTS info(key TEXT PRIMARY KEY, value TEXT);"
     "CREATE TABLE IF NOT EXISTS step(key TEXT PRIMARY KEY, name TEXT, kind TEXT, source TEXT,"
     " output TEXT, seconds REAL, finished TEXT);"
@@ -47,7 +47,7 @@ enum cru_status cru_catalog_open(const char *path, bool write, struct cru_catalo
     if (sqlite3_open_v2(path, &c->db, flags, NULL) != SQLITE_OK) s = fail(c, "open", err);
     if (s == CRU_OK) (void)sqlite3_busy_timeout(c->db, 5000);
     if (s == CRU_OK && write) s = run_sql(c, schema, err);
-    if (s == CRU_OK && (sqlite3_prepare_v2(c->db, "SELECT output FROM step WHERE key = ?", -1, &c->find, NULL) ||
+    if (s == CRU_OK && (sqlite3_prepare_v2(c->db, "SELECT 1 FROM step WHERE key = ?", -1, &c->find, NULL) ||
                         sqlite3_prepare_v2(c->db, "INSERT OR REPLACE INTO document VALUES(?,?,?,?,?,?,?,?,?,?,?)",
                                            -1, &c->document, NULL)))
         s = fail(c, "read", err);
@@ -103,19 +103,26 @@ enum cru_status cru_catalog_info(struct cru_catalog *c, const char *key, const c
     return insert(c, "INSERT OR REPLACE INTO info VALUES(?,?)", v, 2, err);
 }
 
-bool cru_catalog_finished(struct cru_catalog *c, const char *key, const char **output) {
+bool cru_catalog_finished(struct cru_catalog *c, const char *key) {
     (void)sqlite3_reset(c->find);
     (void)sqlite3_bind_text(c->find, 1, key, -1, SQLITE_TRANSIENT);
-    if (sqlite3_step(c->find) != SQLITE_ROW) {
-        (void)sqlite3_reset(c->find); /* an open read would hold a snapshot */
-        return false;
-    }
-    if (output) *output = (const char *)sqlite3_column_text(c->find, 0);
-    return true;
+    bool found = sqlite3_step(c->find) == SQLITE_ROW;
+    (void)sqlite3_reset(c->find); /* an open read would hold a snapshot */
+    return found;
+}
+
+enum cru_status cru_catalog_forget(struct cru_catalog *c, const char *kind, struct cru_error *err) {
+    const struct value v[] = {TEXT(kind)};
+    enum cru_status s = cru_catalog_begin(c, err);
+    if (s == CRU_OK)
+        s = insert(c, "DELETE FROM reason WHERE step IN (SELECT key FROM step WHERE kind = ?)", v, 1, err);
+    if (s == CRU_OK)
+        s = insert(c, "DELETE FROM stage WHERE step IN (SELECT key FROM step WHERE kind = ?)", v, 1, err);
+    if (s == CRU_OK) s = insert(c, "DELETE FROM step WHERE kind = ?", v, 1, err);
+    return s == CRU_OK ? cru_catalog_commit(c, err) : s;
 }
 
 enum cru_status cru_catalog_begin(struct cru_catalog *c, struct cru_error *err) {
-    (void)sqlite3_reset(c->find);
     enum cru_status s = run_sql(c, "BEGIN IMMEDIATE", err);
     c->open = s == CRU_OK;
     return s;

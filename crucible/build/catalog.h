@@ -31,8 +31,10 @@ struct sqlite3 *cru_catalog_database(struct cru_catalog *catalog); /* for the re
 enum cru_status cru_catalog_info(struct cru_catalog *catalog, const char *key, const char *value,
                                  struct cru_error *err);
 
-/* Was the step finished? Its output path, or NULL, lives until the next call. */
-bool cru_catalog_finished(struct cru_catalog *catalog, const char *key, const char **output);
+/* Was the step finished? */
+bool cru_catalog_finished(struct cru_catalog *catalog, const char *key);
+/* Forgets all steps of a kind, durably, before their output is removed. Not within a transaction. */
+enum cru_status cru_catalog_forget(struct cru_catalog *catalog, const char *kind, struct cru_error *err);
 
 /* A step's transaction. `output` may be NULL. */
 enum cru_status cru_catalog_begin(struct cru_catalog *catalog, struct cru_error *err);

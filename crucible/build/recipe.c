@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <cyaml/cyaml.h>
+#include <errno.h>
 #include <stdarg.h>
 
 #include "crucible/base/base.h"
 #include "crucible/build/recipe.h"
+#include "crucible/build/yaml_place.h"
 
 /*
  * What libcyaml fills in. A table of n options becomes a mapping of n slots; a slot is a string, or for
@@ -17,7 +19,7 @@ struct slot {
     uint64_t n;
 };
 
-enum { CLASSES_MAX = 16, TRAIN_ROWS = 40 };
+enum { CLASSES_MAX = 16, RECIPE_MAX = 1 << 20 };
 
 struct yaml_stage {
     struct slot *classes[CLASSES_MAX];
@@ -41,23 +43,6 @@ struct yaml_top {
     uint64_t n_stages;
     struct slot *train;
 };
-
-#define ROW(name_, help_)                                                                          \
-    {CRU_OPTION_STRING, 0, name_, 0, "V", NULL, NULL, 0, 0, help_}
-
-const struct cru_option cru_recipe_train_options[] = {
-    ROW("model", "model description"),
-    ROW("steps", "optimizer steps"),
-    ROW("seq-len", "positions a sequence"),
-    ROW("micro-batch", "sequences at once"),
-    ROW("batch-tokens", "tokens a step"),
-    ROW("tst-bag", "tokens a bag in the superposition phase"),
-    ROW("tst-fraction", "share of the steps in that phase"),
-    ROW("lr", "peak learning rate"),
-    ROW("warmup", "warm-up steps"),
-    ROW("eval-data", "shards to evaluate on"),
-    ROW("device", "auto or cpu"),
-    {CRU_OPTION_END, 0, NULL, 0, NULL, NULL, NULL, 0, 0, NULL}};
 
 static const cyaml_schema_value_t string_value = {
     .type = CYAML_STRING, .flags = CYAML_FLAG_POINTER, .data_size = sizeof(char), .string = {0, CYAML_UNLIMITED}};
@@ -178,54 +163,97 @@ static const cyaml_schema_value_t *top_schema(struct schema *schema) {
 
 /* libcyaml tells what is wrong, and where, through its log. */
 struct complaint {
-    char first[200], where[200];
-    int line;
+    char first[200];
+    char inside[64]; /* the mapping field that holds the place: "dedup", "sources", or "" at the top */
+    int line, column, fields; /* of the value before the trouble */
+    bool more; /* a second document follows, which libcyaml would pass over with a warning */
 };
 
 static void take_log(cyaml_log_t level, void *context, const char *format, va_list args) {
-    (void)level;
     struct complaint *c = context;
+    if (level < CYAML_LOG_ERROR) {
+        c->more = c->more || strstr(format, "Ignoring documents") != NULL;
+        return;
+    }
     char line[300];
     (void)vsnprintf(line, sizeof line, format, args);
     size_t n = strlen(line);
     if (n && line[n - 1] == '\n') line[n - 1] = 0;
-    const char *at = strstr(line, "line: ");
+    const char *at = strstr(line, "line: "), *field = strstr(line, "in mapping field '");
+    /* The backtrace runs from the inside out. A key that is unknown is not a field yet, so the first
+     * field is what it stands in. */
+    if (field && !c->fields++) {
+        const char *name = field + strlen("in mapping field '"), *end = strchr(name, '\'');
+        if (end) (void)snprintf(c->inside, sizeof c->inside, "%.*s", (int)(end - name), name);
+    }
     if (at && !c->line) {
+        const char *column = strstr(at, "column: ");
         c->line = (int)strtol(at + 6, NULL, 10);
-        (void)snprintf(c->where, sizeof c->where, "%.190s", line);
-    } else if (!c->first[0] && !strstr(line, "Backtrace")) {
+        if (column) c->column = (int)strtol(column + 8, NULL, 10);
+    } else if (!c->first[0] && !at && !strstr(line, "Backtrace")) {
         const char *text = strncmp(line, "Load: ", 6) == 0 ? line + 6 : line;
         (void)snprintf(c->first, sizeof c->first, "%.190s", text);
     }
 }
 
-static const char *nearest_key(const char *key) {
-    static const char *const plain[] = {"name", "seed", "sources", "stages", "train", "paths", NULL};
-    struct cru_option rows[CLASSES_MAX + 8] = {{CRU_OPTION_END, 0, NULL, 0, NULL, NULL, NULL, 0, 0, NULL}};
+static const char *nearest_of(const char *const *names, const char *key) {
+    struct cru_option rows[CLASSES_MAX + 8];
     size_t n = 0;
-    for (size_t i = 0; plain[i]; i++) rows[n].type = CRU_OPTION_FLAG, rows[n++].name = plain[i];
-    for (size_t k = 0; cru_stage_classes[k] && n < CLASSES_MAX + 7; k++)
-        rows[n].type = CRU_OPTION_FLAG, rows[n++].name = cru_stage_classes[k]->name;
-    rows[n].type = CRU_OPTION_END;
-    const char *near = cru_options_nearest(rows, key);
-    if (!near) near = cru_options_nearest(cru_read_option_table, key);
-    for (size_t k = 0; !near && cru_stage_classes[k]; k++)
-        near = cru_options_nearest(cru_stage_classes[k]->options, key);
-    if (!near) near = cru_options_nearest(cru_recipe_train_options, key);
-    return near;
+    for (; names[n] && n < CLASSES_MAX + 7; n++)
+        rows[n] = (struct cru_option){.type = CRU_OPTION_FLAG, .name = names[n]};
+    rows[n] = (struct cru_option){.type = CRU_OPTION_END};
+    return cru_options_nearest(rows, key);
 }
 
-static enum cru_status complain(const char *path, const struct complaint *c, cyaml_err_t e,
-                                struct cru_error *err) {
-    if (e == CYAML_ERR_FILE_OPEN) return cru_fail_errno(err, "unable to open recipe", path);
-    const char *key = strstr(c->first, "Unexpected key: ");
-    if (key) {
-        const char *near = nearest_key(key + 16);
-        return cru_fail(err, CRU_USAGE, "recipe '%s', line %d: unknown key '%s'%s%s%s", path, c->line,
-                        key + 16, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+/* Of the keys that could stand there. */
+static const char *nearest_key(const char *inside, const char *key) {
+    static const char *const top[] = {"name", "seed", "sources", "stages", "train", NULL};
+    static const char *const source[] = {"name", "paths", "stages", NULL};
+    const struct cru_stage_class *class = cru_stage_class_find(inside);
+    if (class) return cru_options_nearest(class->options, key);
+    if (strcmp(inside, "train") == 0) return cru_options_nearest(cru_recipe_train_options, key);
+    if (strcmp(inside, "stages") == 0) {
+        const char *names[CLASSES_MAX + 1] = {NULL};
+        for (size_t k = 0; cru_stage_classes[k] && k < CLASSES_MAX; k++) names[k] = cru_stage_classes[k]->name;
+        return nearest_of(names, key);
     }
-    return cru_fail(err, CRU_USAGE, "recipe '%s', line %d: %s", path, c->line,
+    if (strcmp(inside, "sources") != 0) return nearest_of(top, key);
+    const char *near = nearest_of(source, key);
+    return near ? near : cru_options_nearest(cru_read_option_table, key);
+}
+
+static enum cru_status complain(const char *path, struct cru_span text, const struct complaint *c, cyaml_err_t e,
+                                struct cru_error *err) {
+    char where[32] = "";
+    const char *key = strstr(c->first, "Unexpected key: "), *twice = strstr(c->first, "already seen: ");
+    int line = c->line;
+    if (key || twice) line = cru_yaml_key_line(text, line, c->column, key ? key + 16 : twice + 14);
+    if (line) (void)snprintf(where, sizeof where, ", line %d", line);
+    if (key) {
+        const char *near = nearest_key(c->inside, key + 16);
+        return cru_fail(err, CRU_USAGE, "recipe '%s'%s: unknown key '%s'%s%s%s", path, where, key + 16,
+                        near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    }
+    return cru_fail(err, CRU_USAGE, "recipe '%s'%s: %s", path, where,
                     c->first[0] ? c->first : cyaml_strerror(e));
+}
+
+/* The whole file: libcyaml's own reading cannot tell a directory from wrong YAML. */
+static enum cru_status read_text(const char *path, struct cru_buffer *text, struct cru_error *err) {
+    FILE *file = fopen(path, "rb");
+    if (!file) return cru_fail_errno(err, "unable to open recipe", path);
+    enum cru_status s = CRU_OK;
+    for (char *to; text->n <= RECIPE_MAX && (to = cru_buffer_room(text, 4096));) {
+        size_t got = fread(to, 1, 4096, file);
+        if (got == 0) break;
+        text->n += got;
+    }
+    if (ferror(file)) s = cru_fail_errno(err, "unable to read recipe", path);
+    else if (text->failed) s = cru_fail_memory(err, "recipe");
+    else if (text->n > RECIPE_MAX)
+        s = cru_fail(err, CRU_USAGE, "recipe '%s': longer than %d bytes", path, RECIPE_MAX);
+    (void)fclose(file);
+    return s;
 }
 
 static const char *keep(struct cru_recipe *recipe, const char *text) {
@@ -245,6 +273,18 @@ static enum cru_status add_option(struct cru_recipe *recipe, struct cru_recipe_o
     return CRU_OK;
 }
 
+/* YAML writes true in more than one way. Where a bare option means true and a value means a field (exact),
+ * `exact: yes` would silently be a field called yes. */
+static const char *as_boolean(const struct cru_option *row, const char *value) {
+    static const char *const words[2][6] = {{"False", "FALSE", "no", "No", "off", NULL},
+                                            {"True", "TRUE", "yes", "Yes", "on", NULL}};
+    if (row->type != CRU_OPTION_FLAG && !row->implied) return value;
+    for (int truth = 0; truth < 2; truth++)
+        for (size_t i = 0; words[truth][i]; i++)
+            if (strcmp(value, words[truth][i]) == 0) return truth ? "true" : "false";
+    return value;
+}
+
 static enum cru_status take_slots(struct cru_recipe *recipe, const struct slot *slots,
                                   const struct cru_option *table, struct cru_recipe_option **options,
                                   size_t *n, struct cru_error *err) {
@@ -252,7 +292,7 @@ static enum cru_status take_slots(struct cru_recipe *recipe, const struct slot *
     for (size_t i = 0; s == CRU_OK && table[i].type; i++) {
         if (!slots[i].p) continue;
         if (table[i].type != CRU_OPTION_LIST) {
-            s = add_option(recipe, options, n, &table[i], slots[i].p, err);
+            s = add_option(recipe, options, n, &table[i], as_boolean(&table[i], slots[i].p), err);
             continue;
         }
         char **items = slots[i].p;
@@ -294,6 +334,7 @@ static enum cru_status take_source(struct cru_recipe *recipe, const struct yaml_
     if (!to->name || !to->paths) return cru_fail_memory(err, "recipe");
     if (from->n_paths == 0)
         return cru_fail(err, CRU_USAGE, "recipe '%s': source '%s' has no paths", recipe->path, to->name);
+    if (!to->name[0]) return cru_fail(err, CRU_USAGE, "recipe '%s': a source has an empty name", recipe->path);
     for (const char *c = to->name; *c; c++)
         if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_", *c))
             return cru_fail(err, CRU_USAGE, "recipe '%s': source name '%s' may only hold letters, digits, '-' and '_'",
@@ -301,6 +342,8 @@ static enum cru_status take_source(struct cru_recipe *recipe, const struct yaml_
     for (uint64_t i = 0; i < from->n_paths; i++)
         if (!(to->paths[to->n_paths++] = keep(recipe, from->paths[i])))
             return cru_fail_memory(err, "recipe");
+        else if (!from->paths[i][0])
+            return cru_fail(err, CRU_USAGE, "recipe '%s': source '%s' has an empty path", recipe->path, to->name);
     enum cru_status s = take_slots(recipe, from->options, cru_read_option_table, &to->options,
                                    &to->n_options, err);
     if (s == CRU_OK)
@@ -310,41 +353,11 @@ static enum cru_status take_source(struct cru_recipe *recipe, const struct yaml_
 
 static enum cru_status set_seed(struct cru_recipe *recipe, const char *value, struct cru_error *err) {
     char *end;
+    errno = 0;
     recipe->seed = strtoll(value, &end, 10);
-    if (*end || end == value)
+    if (*end || end == value || errno)
         return cru_fail(err, CRU_USAGE, "recipe '%s': seed '%s' is not a whole number", recipe->path, value);
     return CRU_OK;
-}
-
-/* Tries every option on a stage, so that a wrong value is found before anything runs. */
-static enum cru_status check_stages(const struct cru_recipe *recipe, const struct cru_recipe_stage *stages,
-                                    size_t n, bool common, struct cru_error *err) {
-    static const struct cru_common nothing = {.threads = 1, .tmpdir = "/tmp", .text_field = "text"};
-    for (size_t i = 0; i < n; i++) {
-        if (stages[i].class->sink && !(common && i + 1 == n))
-            return cru_fail(err, CRU_USAGE, "recipe '%s': '%s' can only be the last stage", recipe->path,
-                            stages[i].class->name);
-        struct cru_stage *stage = cru_recipe_stage_new(&stages[i], &nothing, err);
-        if (!stage) return err->status;
-        cru_stage_free(stage);
-    }
-    return CRU_OK;
-}
-
-static enum cru_status check(const struct cru_recipe *recipe, struct cru_error *err) {
-    if (recipe->n_sources == 0) return cru_fail(err, CRU_USAGE, "recipe '%s': no sources", recipe->path);
-    for (size_t i = 0; i < recipe->n_sources; i++) {
-        enum cru_status s = check_stages(recipe, recipe->sources[i].stages, recipe->sources[i].n_stages, false, err);
-        if (s) return s;
-        for (size_t j = 0; j < i; j++)
-            if (strcmp(recipe->sources[i].name, recipe->sources[j].name) == 0)
-                return cru_fail(err, CRU_USAGE, "recipe '%s': two sources are called '%s'", recipe->path,
-                                recipe->sources[i].name);
-    }
-    bool tokens = recipe->n_stages && strcmp(recipe->stages[recipe->n_stages - 1].class->name, "tokenize") == 0;
-    if (!tokens)
-        return cru_fail(err, CRU_USAGE, "recipe '%s': the last stage must be tokenize", recipe->path);
-    return check_stages(recipe, recipe->stages, recipe->n_stages, true, err);
 }
 
 enum cru_status cru_recipe_load(const char *path, struct cru_recipe *recipe, struct cru_error *err) {
@@ -355,15 +368,24 @@ enum cru_status cru_recipe_load(const char *path, struct cru_recipe *recipe, str
     struct schema schema = {&schema_arena, false};
     const cyaml_schema_value_t *top = top_schema(&schema);
     struct complaint complaint = {.line = 0};
-    cyaml_config_t config = {.log_fn = take_log, .log_ctx = &complaint, .log_level = CYAML_LOG_ERROR,
+    cyaml_config_t config = {.log_fn = take_log, .log_ctx = &complaint, .log_level = CYAML_LOG_WARNING,
                              .mem_fn = cyaml_mem};
     struct yaml_top *yaml = NULL;
+    struct cru_buffer text;
     enum cru_status s = CRU_OK;
+    cru_buffer_init(&text);
     recipe->path = keep(recipe, path);
     if (!top || !recipe->path) s = cru_fail_memory(err, "recipe");
     cyaml_err_t e = CYAML_OK;
-    if (s == CRU_OK) e = cyaml_load_file(path, &config, top, (cyaml_data_t **)&yaml, NULL);
-    if (s == CRU_OK && e) s = complain(path, &complaint, e, err);
+    if (s == CRU_OK) s = read_text(path, &text, err);
+    if (s == CRU_OK)
+        e = cyaml_load_data((const uint8_t *)text.p, text.n, &config, top, (cyaml_data_t **)&yaml, NULL);
+    if (s == CRU_OK && e) s = complain(path, cru_buffer_span(&text), &complaint, e, err);
+    cru_buffer_release(&text);
+    if (s == CRU_OK && !yaml) /* nothing but comments is a document to libcyaml */
+        s = cru_fail(err, CRU_USAGE, "recipe '%s': it is empty", path);
+    if (s == CRU_OK && complaint.more)
+        s = cru_fail(err, CRU_USAGE, "recipe '%s': more than one YAML document ('---') in it", path);
     if (s == CRU_OK) {
         recipe->name = keep(recipe, yaml->name);
         recipe->sources = cru_arena_calloc(&recipe->arena, yaml->n_sources + 1, sizeof *recipe->sources);
@@ -376,7 +398,7 @@ enum cru_status cru_recipe_load(const char *path, struct cru_recipe *recipe, str
         s = take_stages(recipe, yaml->stages, yaml->n_stages, &recipe->stages, &recipe->n_stages, err);
     if (s == CRU_OK && yaml->train)
         s = take_slots(recipe, yaml->train, cru_recipe_train_options, &recipe->train, &recipe->n_train, err);
-    if (s == CRU_OK) s = check(recipe, err);
+    if (s == CRU_OK) s = cru_recipe_check(recipe, err);
     if (yaml) (void)cyaml_free(&config, top, yaml, 0);
     cru_arena_release(&schema_arena);
     if (s) cru_recipe_release(recipe);
@@ -396,7 +418,7 @@ static enum cru_status replace_option(struct cru_recipe *recipe, struct cru_reci
     for (size_t i = 0; i < *n; i++)
         if ((*options)[i].row != row) (*options)[kept++] = (*options)[i];
     *n = kept;
-    return add_option(recipe, options, n, row, value, err);
+    return add_option(recipe, options, n, row, as_boolean(row, value), err);
 }
 
 enum cru_status cru_recipe_set(struct cru_recipe *recipe, const char *assignment, struct cru_error *err) {
@@ -410,15 +432,17 @@ enum cru_status cru_recipe_set(struct cru_recipe *recipe, const char *assignment
     if (strcmp(key, "seed") == 0) return set_seed(recipe, value, err);
     if (strcmp(key, "name") == 0) {
         recipe->name = keep(recipe, value);
-        return recipe->name ? CRU_OK : cru_fail_memory(err, "recipe");
+        return recipe->name ? cru_recipe_check(recipe, err) : cru_fail_memory(err, "recipe");
     }
     char *dot = strchr(key, '.');
     if (!dot) return cru_fail(err, CRU_USAGE, "option '--set': '%s' is neither seed, name nor STAGE.option", key);
     *dot = 0;
     enum cru_status s = CRU_OK;
     bool found = false;
-    if (strcmp(key, "train") == 0)
-        return replace_option(recipe, &recipe->train, &recipe->n_train, cru_recipe_train_options, dot + 1, value, err);
+    if (strcmp(key, "train") == 0) {
+        s = replace_option(recipe, &recipe->train, &recipe->n_train, cru_recipe_train_options, dot + 1, value, err);
+        return s == CRU_OK ? cru_recipe_check(recipe, err) : s;
+    }
     for (size_t i = 0; s == CRU_OK && i < recipe->n_stages; i++) {
         struct cru_recipe_stage *stage = &recipe->stages[i];
         if (strcmp(stage->class->name, key) != 0) continue;
@@ -433,7 +457,7 @@ enum cru_status cru_recipe_set(struct cru_recipe *recipe, const char *assignment
     }
     if (s == CRU_OK && !found)
         return cru_fail(err, CRU_USAGE, "option '--set': the recipe has no stage or source '%s'", key);
-    return s == CRU_OK ? check(recipe, err) : s;
+    return s == CRU_OK ? cru_recipe_check(recipe, err) : s;
 }
 
 struct cru_stage *cru_recipe_stage_new(const struct cru_recipe_stage *entry, const struct cru_common *common,

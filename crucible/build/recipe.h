@@ -54,16 +54,23 @@ struct cru_recipe {
     size_t n_sources;
     struct cru_recipe_stage *stages;
     size_t n_stages;
-    struct cru_recipe_option *train; /* options of crucible train; values checked by the trainer */
+    struct cru_recipe_option *train; /* options of crucible train */
     size_t n_train;
 };
 
 /* The keys `train` may have in a recipe, each an option of crucible train. */
 extern const struct cru_option cru_recipe_train_options[];
 
-/* Loads and checks: names, at least one source and path each, options within their limits, a sink
- * (tokenize or embed) only at the end. */
+/* Loads and checks: names, at least one source and path each, options within their limits, tokenize
+ * at the end and only there. Opens nothing but the recipe. */
 enum cru_status cru_recipe_load(const char *path, struct cru_recipe *recipe, struct cru_error *err);
+
+/* What load checks behind the YAML, and set again; recipe_check.c. */
+enum cru_status cru_recipe_check(const struct cru_recipe *recipe, struct cru_error *err);
+
+/* Looks further, once all values are set: every path is there, and every stage opens with its options
+ * (rule names, evaluation sets, vocabulary). Costs what opening the stages costs. */
+enum cru_status cru_recipe_try(const struct cru_recipe *recipe, struct cru_error *err);
 
 /* Overrides one value: "STAGE.option=V" (every stage of that name), "train.option=V",
  * "SOURCE.option=V", "seed=N", "name=S". */

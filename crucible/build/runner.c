@@ -2,8 +2,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -135,13 +137,18 @@ static enum cru_status make_plan(struct runner *r, struct cru_error *err) {
     return CRU_OK;
 }
 
-/* Is the step's output still where the catalog says? */
+/* Is the step recorded, and its output still there? Looked for where this run would write it, and not
+ * where the catalog says: a work directory may have been moved, or copied beside the first. */
 static bool is_finished(struct runner *r, const struct step *step) {
-    const char *output;
+    char path[PATH_SIZE];
+    struct cru_error unused;
     struct stat info;
-    if (!cru_catalog_finished(r->catalog, step->key, &output)) return false;
-    if (!output) return true;
-    return stat(output, &info) == 0;
+    if (!r->catalog || !cru_catalog_finished(r->catalog, step->key)) return false;
+    enum cru_status s =
+        step->kind == STEP_SHARDS  ? join(path, &unused, "%s/manifest.json", r->shards)
+        : step->kind == STEP_TRAIN ? join(path, &unused, "%s/train/%s/log.jsonl", r->build->work, step->key)
+                                   : join(path, &unused, "%s/steps/%s.spool", r->build->work, step->key);
+    return s == CRU_OK && stat(path, &info) == 0;
 }
 
 /* Removes what a killed run left under temporary names. */
@@ -156,7 +163,8 @@ static void sweep_directory(const char *directory) {
 }
 
 /* The old shards go when others are to take their place: the manifest first, so that a set is never
- * half of one and half of another. */
+ * half of one and half of another. There is one shards directory for all keys, so the catalog has
+ * forgotten by then that another key's shards were finished. */
 static void remove_shards(const char *directory) {
     char path[PATH_SIZE];
     if (snprintf(path, sizeof path, "%s/manifest.json", directory) < PATH_SIZE) (void)unlink(path);
@@ -283,7 +291,8 @@ static enum cru_status open_target(struct runner *r, size_t at, struct step_run 
     enum cru_status s;
     if (step->kind == STEP_SHARDS) {
         s = join(run->output, err, "%s", r->shards);
-        remove_shards(r->shards);
+        if (s == CRU_OK) s = cru_catalog_forget(r->catalog, kind_names[STEP_SHARDS], err);
+        if (s == CRU_OK) remove_shards(r->shards);
     } else {
         s = join(run->output, err, "%s/steps/%s.spool", r->build->work, step->key);
         if (s == CRU_OK) s = cru_spool_create(run->output, &run->common, &run->spool, err);
@@ -362,7 +371,7 @@ static enum cru_status run_trainer(struct runner *r, const struct step *step, st
     enum cru_status s = join(out, err, "%s/train/%s", r->build->work, step->key);
     if (s == CRU_OK) s = join(log, err, "%s/log.jsonl", out);
     size_t n = 0;
-    const char **argv = cru_arena_calloc(&arena, recipe->n_train + 16, sizeof *argv);
+    const char **argv = cru_arena_calloc(&arena, recipe->n_train + 17, sizeof *argv);
     if (s == CRU_OK && !argv) s = cru_fail_memory(err, "training");
     if (s == CRU_OK) s = cru_make_directory(out, err);
     for (size_t i = 0; s == CRU_OK && i < recipe->n_train; i++) {
@@ -381,8 +390,11 @@ static enum cru_status run_trainer(struct runner *r, const struct step *step, st
         argv[n++] = cru_arena_printf(&arena, "--seed=%lld", (long long)recipe->seed).p;
         argv[n++] = cru_arena_printf(&arena, "-j%lld", (long long)r->build->common.threads).p;
         argv[n++] = "--resume";
-        pid_t child = fork();
+        if (r->build->common.quiet) argv[n++] = "--quiet";
+        pid_t parent = getpid(), child = fork();
         if (child == 0) {
+            /* A trainer that outlived a killed build would write beside the one that goes on. */
+            if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent) _exit(127);
             (void)execv(r->build->trainer, (char *const *)(uintptr_t)argv);
             _exit(127);
         }
@@ -399,6 +411,14 @@ static enum cru_status run_trainer(struct runner *r, const struct step *step, st
     if (s == CRU_OK) s = cru_catalog_commit(r->catalog, err);
     cru_arena_release(&arena);
     return s;
+}
+
+/* A dry run reads the catalog, if there is one, and leaves everything as it is. */
+static enum cru_status look_at_work(struct runner *r, struct cru_error *err) {
+    char path[PATH_SIZE];
+    enum cru_status s = join(path, err, "%s/catalog.db", r->build->work);
+    if (s || access(path, F_OK)) return s;
+    return cru_catalog_open(path, false, &r->catalog, err);
 }
 
 static enum cru_status open_work(struct runner *r, struct cru_error *err) {
@@ -458,7 +478,7 @@ static enum cru_status set_current(struct runner *r, struct cru_error *err) {
 enum cru_status cru_build_run(struct cru_build *build, struct cru_error *err) {
     struct runner r = {.build = build, .lock = -1};
     enum cru_status s = join(r.shards, err, "%s/shards", build->work);
-    if (s == CRU_OK) s = open_work(&r, err);
+    if (s == CRU_OK) s = build->dry_run ? look_at_work(&r, err) : open_work(&r, err);
     if (s == CRU_OK) s = make_plan(&r, err);
     if (s == CRU_OK) s = run_plan(&r, err);
     if (s == CRU_OK && !build->dry_run) s = set_current(&r, err);

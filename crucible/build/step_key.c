@@ -47,13 +47,38 @@ void cru_step_key_path(struct cru_step_key *key, const char *path) {
     free(copy);
 }
 
+/* Whether an option's value names a file or directory: by what the options table calls it, since
+ * `rules: [code]` must not depend on a directory called code. */
+static bool names_a_path(const struct cru_recipe_option *option) {
+    static const char *const words[] = {"FILE", "DIR", "PATH", "MODEL", "LIST"};
+    const char *argument = option->row->argument;
+    if (option->row->type != CRU_OPTION_STRING && option->row->type != CRU_OPTION_LIST) return false;
+    for (size_t i = 0; argument && i < sizeof words / sizeof words[0]; i++)
+        if (strstr(argument, words[i])) return true;
+    return strchr(option->value, '/') != NULL;
+}
+
+/* The files that a list of paths names (read's files-from). */
+static void add_listed(struct cru_step_key *key, const char *list) {
+    FILE *file = fopen(list, "r");
+    char *line = NULL;
+    size_t capacity = 0;
+    for (ssize_t n; file && (n = getline(&line, &capacity, file)) > 0;) {
+        while (n && (line[n - 1] == '\n' || line[n - 1] == '\r')) line[--n] = 0;
+        if (n) cru_step_key_path(key, line);
+    }
+    free(line);
+    if (file) (void)fclose(file);
+}
+
 void cru_step_key_options(struct cru_step_key *key, const struct cru_recipe_option *options, size_t n) {
     struct stat info;
     for (size_t i = 0; i < n; i++) {
         cru_step_key_text(key, options[i].row->name);
         cru_step_key_text(key, options[i].value);
-        if (strchr(options[i].value, '/') && stat(options[i].value, &info) == 0)
-            cru_step_key_path(key, options[i].value);
+        if (!names_a_path(&options[i]) || stat(options[i].value, &info)) continue;
+        cru_step_key_path(key, options[i].value);
+        if (strcmp(options[i].row->argument, "LIST") == 0) add_listed(key, options[i].value);
     }
     cru_step_key_number(key, n);
 }

@@ -15,7 +15,7 @@ void cru_step_key_number(struct cru_step_key *key, uint64_t number);
 /* Names, sizes and modification times of a file, or of all files below a directory in sorted order. A
  * path that is not there adds its name alone. */
 void cru_step_key_path(struct cru_step_key *key, const char *path);
-/* Names and values; a value that names a file adds that file. */
+/* Names and values; a value that names a file or directory adds that, and a list of files those. */
 void cru_step_key_options(struct cru_step_key *key, const struct cru_recipe_option *options, size_t n);
 void cru_step_key_stages(struct cru_step_key *key, const struct cru_recipe_stage *stages, size_t n);
 
