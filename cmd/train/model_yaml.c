@@ -86,9 +86,10 @@ static bool config_scalar(struct cru_span *value) {
     return v.n > 0 && !memchr("[]{}&*!|>%@`,", v.p[0], 13);
 }
 
+/* `seen` has a line number for each row of cru_model_options, 0: not yet given. */
 static enum cru_status config_line(const char *name, size_t number, struct cru_span line,
                                    struct cru_model_config *config, struct cru_option_store *store,
-                                   struct cru_error *err) {
+                                   size_t *seen, struct cru_error *err) {
     const char *colon = line.n ? memchr(line.p, ':', line.n) : NULL;
     struct cru_span trimmed = cru_span_trim(line);
     if (trimmed.n == 0 || trimmed.p[0] == '#') return CRU_OK;
@@ -107,12 +108,18 @@ static enum cru_status config_line(const char *name, size_t number, struct cru_s
     if (!key_copy.p || !value_copy.p) return cru_fail_memory(err, "model file");
     struct cru_error why = {0};
     enum cru_status status = CRU_USAGE;
-    if (!cru_options_find(cru_model_options, key_copy.p)) {
+    const struct cru_option *row = cru_options_find(cru_model_options, key_copy.p);
+    if (!row) {
         const char *near = cru_options_nearest(cru_model_options, key_copy.p);
         return cru_fail(err, CRU_USAGE, "%s:%zu: unknown key '%.60s'%s%s%s", name, number,
                         key_copy.p, near ? "; did you mean '" : "", near ? near : "",
                         near ? "'?" : "");
     }
+    size_t *before = &seen[row - cru_model_options];
+    if (*before)
+        return cru_fail(err, CRU_USAGE, "%s:%zu: key '%s' was given on line %zu already", name, number,
+                        row->name, *before);
+    *before = number;
     status = cru_options_set(cru_model_options, config, store, key_copy.p, value_copy.p, &why);
     if (status != CRU_OK) return cru_fail(err, status, "%s:%zu: %s", name, number, why.message);
     return CRU_OK;
@@ -122,9 +129,12 @@ enum cru_status cru_model_config_parse(const char *name, struct cru_span text,
                                        struct cru_model_config *config,
                                        struct cru_option_store *store, struct cru_error *err) {
     struct cru_span line;
+    size_t seen[sizeof cru_model_options / sizeof cru_model_options[0]] = {0};
+    if (text.n >= 3 && memcmp(text.p, "\xef\xbb\xbf", 3) == 0) /* a byte order mark */
+        text = cru_span_make(text.p + 3, text.n - 3);
     enum cru_status status = cru_options_defaults(cru_model_options, config, store, err);
     for (size_t number = 1; status == CRU_OK && cru_span_split(&text, '\n', &line); number++)
-        status = config_line(name, number, line, config, store, err);
+        status = config_line(name, number, line, config, store, seen, err);
     return status == CRU_OK ? config_check(name, config, err) : status;
 }
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -41,6 +44,7 @@ struct cru_trainer {
     struct cru_checkpoint checkpoint;
     struct cru_buffer text; /* what a checkpoint must agree with */
     char *path;             /* of the checkpoint; NULL: none is kept */
+    int lock;               /* the output directory, locked; -1: there is none */
     FILE *log;
     uint64_t started_step; /* 0, or where it was resumed */
     struct timespec step_start;
@@ -179,6 +183,7 @@ enum cru_status cru_trainer_open(const struct cru_train_options *options,
     *trainer = NULL;
     if (!t) return cru_fail_memory(err, "trainer");
     t->options = options;
+    t->lock = -1;
     cru_option_store_init(&t->store);
     cru_buffer_init(&t->text);
     enum cru_status status = trainer_open(t, err);
@@ -208,7 +213,8 @@ void cru_trainer_free(struct cru_trainer *t) {
     data_close(&t->eval);
     cru_buffer_release(&t->text);
     cru_option_store_release(&t->store);
-    if (t->log) (void)fclose(t->log);
+    if (t->log && t->log != stdout) (void)fclose(t->log);
+    if (t->lock >= 0) (void)close(t->lock);
     free(t->path);
     free(t);
 }
@@ -273,6 +279,10 @@ static double bits_per_byte(double nll, uint64_t bytes, bool known) {
 static enum cru_status trainer_open_log(struct cru_trainer *t, struct cru_error *err) {
     const char *path = t->options->log;
     if (!path) return CRU_OK;
+    if (strcmp(path, "-") == 0) {
+        t->log = stdout;
+        return CRU_OK;
+    }
     bool append = t->started_step > 0;
     t->log = fopen(path, append ? "ab" : "wb");
     if (!t->log) return cru_fail_errno(err, "cannot open log", path);
@@ -312,8 +322,12 @@ static enum cru_status trainer_log(struct cru_trainer *t, const struct cru_train
     enum cru_status status = CRU_OK;
     if (line.failed)
         status = cru_fail_memory(err, "log line");
-    else if (fwrite(line.p, 1, line.n, t->log) != line.n || fflush(t->log) != 0)
-        status = cru_fail_errno(err, "cannot write log", t->options->log);
+    else if (fwrite(line.p, 1, line.n, t->log) != line.n || fflush(t->log) != 0) {
+        if (t->log == stdout && errno == EPIPE)
+            t->log = NULL; /* who read the log has seen enough; training goes on */
+        else
+            status = cru_fail_errno(err, "cannot write log", t->options->log);
+    }
     cru_buffer_release(&line);
     return status;
 }
@@ -475,11 +489,30 @@ static enum cru_status trainer_allocate(struct cru_trainer *t, struct cru_error 
     return status;
 }
 
+/* One run a directory: two would write the same log and checkpoint. Then what killed runs left under
+ * temporary names can go, a whole checkpoint's bytes each. */
+static enum cru_status trainer_lock(struct cru_trainer *t, struct cru_error *err) {
+    const char *out = t->options->out;
+    char path[4096];
+    t->lock = open(out, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (t->lock < 0) return cru_fail_errno(err, "cannot open directory", out);
+    if (flock(t->lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+        return cru_fail(err, CRU_FATAL, "directory in use: '%s': another run writes to it", out);
+    DIR *d = opendir(out);
+    for (struct dirent *e; d && (e = readdir(d));)
+        if (strncmp(e->d_name, "checkpoint.crk.tmp-", 19) == 0 &&
+            (size_t)snprintf(path, sizeof path, "%s/%s", out, e->d_name) < sizeof path)
+            (void)unlink(path);
+    if (d) (void)closedir(d);
+    return CRU_OK;
+}
+
 /* Fresh weights, or the checkpoint's. */
 static enum cru_status trainer_start(struct cru_trainer *t, struct cru_error *err) {
     const struct cru_train_options *o = t->options;
     if (o->out) {
         enum cru_status status = cru_make_directory(o->out, err);
+        if (status == CRU_OK) status = trainer_lock(t, err);
         if (status != CRU_OK) return status;
         size_t n = strlen(o->out) + sizeof "/checkpoint.crk";
         t->path = malloc(n);
@@ -508,12 +541,15 @@ enum cru_status cru_trainer_run(struct cru_trainer *t, const struct cru_train_re
     memset(summary, 0, sizeof *summary);
     if (!t->have_data) return cru_fail(err, CRU_USAGE, "no shards are given: use --data DIR");
     if (o->resume && !o->out) return cru_fail(err, CRU_USAGE, "--resume needs --out DIR");
-    enum cru_status status = trainer_allocate(t, err);
+    /* Opening a set reads no tokens; a run on flipped bits would end in a model that looks like one. */
+    enum cru_status status = cru_shard_set_verify(&t->data.set, err);
+    if (status == CRU_OK && t->have_eval) status = cru_shard_set_verify(&t->eval.set, err);
+    if (status == CRU_OK) status = trainer_allocate(t, err);
     if (status == CRU_OK) status = trainer_start(t, err);
     if (status == CRU_OK) status = trainer_open_log(t, err);
     while (status == CRU_OK && t->checkpoint.numbers.step < (uint64_t)o->steps)
         status = trainer_step(t, report, err);
-    if (status == CRU_OK && t->log && fclose(t->log) != 0)
+    if (status == CRU_OK && t->log && t->log != stdout && fclose(t->log) != 0)
         status = cru_fail_errno(err, "cannot write log", o->log);
     t->log = NULL;
     const struct cru_checkpoint_numbers *n = &t->checkpoint.numbers;
