@@ -15,13 +15,13 @@
 #include "crucible/stage/stage.h"
 #include "crucible/stage/token_count.h"
 
-enum { SOURCES_MAX = 256, SOURCE_NAME = 64 };
+enum { SOURCES_MAX = 256 };
 
 struct mixed_source {
-    char name[SOURCE_NAME];
-    double weight;       /* asked, normalised to a sum of 1 */
-    uint64_t documents, amount; /* there are, in units of --by */
-    uint64_t want, got;  /* units */
+    struct cru_span name; /* in the stage's arena */
+    double weight;        /* asked, normalised to a sum of 1 */
+    uint64_t documents, amount;  /* there are, in units of --by */
+    uint64_t asked, want, got;   /* units; want: what --max-epochs lets through of asked */
     uint64_t picks;
 };
 
@@ -41,6 +41,7 @@ struct mix_stage {
     uint64_t total;
     double max_epochs, temperature;
     struct cru_token_counter *counter;
+    struct cru_json_parser *parser; /* for source names with escapes */
     struct cru_budget budget;
     struct cru_spill_array docs, order;
     struct mixed_source sources[SOURCES_MAX];
@@ -65,7 +66,7 @@ static const struct cru_option options[] = {
 
 static size_t find_source(const struct mix_stage *m, struct cru_span name) {
     size_t i = 0;
-    while (i < m->n_sources && !cru_span_is(name, m->sources[i].name)) i++;
+    while (i < m->n_sources && !cru_span_eq(name, m->sources[i].name)) i++;
     return i;
 }
 
@@ -76,11 +77,9 @@ static enum cru_status source_of(struct mix_stage *m, struct cru_span name, size
     if (*place < m->n_sources) return CRU_OK;
     if (m->n_sources == SOURCES_MAX)
         return cru_fail(err, CRU_FATAL, "too many sources: more than %d", SOURCES_MAX);
-    if (name.n >= SOURCE_NAME)
-        return cru_fail(err, CRU_FATAL, "source name too long: '%.*s'", 80, name.p);
-    struct mixed_source *s = &m->sources[m->n_sources++];
-    memset(s, 0, sizeof *s);
-    if (name.n) memcpy(s->name, name.p, name.n);
+    struct cru_span kept = cru_arena_copy(&m->base.store.arena, name);
+    if (!kept.p) return cru_fail_memory(err, "source name");
+    m->sources[m->n_sources++] = (struct mixed_source){.name = kept};
     return CRU_OK;
 }
 
@@ -97,17 +96,22 @@ static enum cru_status parse_weights(struct mix_stage *m, struct cru_error *err)
             return cru_fail(err, CRU_USAGE, "option '--weights': '%.*s' is not NAME=SHARE", (int)part.n,
                             part.p);
         left = cru_span_trim(name);
+        value = cru_span_trim(value);
         memcpy(number, value.p, value.n);
         number[value.n] = 0;
         double w = strtod(number, &end);
         if (*end || end == number || !(w >= 0) || isinf(w))
             return cru_fail(err, CRU_USAGE, "option '--weights': '%s' is not a share", number);
+        if (find_source(m, left) < m->n_sources)
+            return cru_fail(err, CRU_USAGE, "option '--weights': '%.*s' is named twice", (int)left.n,
+                            left.p);
         enum cru_status s = source_of(m, left, &place, err);
         if (s) return s;
         m->sources[place].weight = w;
         sum += w;
     }
     if (!(sum > 0)) return cru_fail(err, CRU_USAGE, "option '--weights': the shares sum to zero");
+    if (isinf(sum)) return cru_fail(err, CRU_USAGE, "option '--weights': the shares are too large");
     for (size_t i = 0; i < m->n_sources; i++) m->sources[i].weight /= sum;
     m->n_asked = m->n_sources;
     return CRU_OK;
@@ -119,6 +123,7 @@ static enum cru_status mix_open(struct cru_stage *stage, struct cru_error *err) 
     cru_spill_init(&m->docs, sizeof(struct mixed_doc), &m->budget);
     cru_spill_init(&m->order, sizeof(struct ordered), &m->budget);
     enum cru_status s = m->weights ? parse_weights(m, err) : CRU_OK;
+    if (s == CRU_OK && !(m->parser = cru_json_parser_new())) s = cru_fail_memory(err, "JSON parser");
     if (s == CRU_OK && strcmp(m->by, "tokens") == 0)
         s = cru_token_counter_open(m->vocab, &m->counter, err);
     return s;
@@ -135,11 +140,13 @@ static enum cru_status mix_run(struct cru_stage *stage, struct cru_batch *batch,
     return CRU_OK;
 }
 
-/* crucible.source without its quotes; source names are plain. */
-static struct cru_span source_name(const struct cru_doc *doc) {
-    struct cru_span raw = cru_doc_meta(doc, "source");
+/* crucible.source, decoded: two spellings of a name are one source. */
+static struct cru_span source_name(struct mix_stage *m, struct cru_batch *batch,
+                                   const struct cru_doc *doc) {
+    struct cru_span raw = cru_doc_meta(doc, "source"), name;
     if (raw.n < 2 || raw.p[0] != '"') return CRU_SPAN("unnamed");
-    return cru_span_make(raw.p + 1, raw.n - 2);
+    if (!memchr(raw.p, '\\', raw.n)) return cru_span_make(raw.p + 1, raw.n - 2);
+    return cru_json_string(m->parser, raw, "", &batch->arena, &name) ? name : CRU_SPAN("unnamed");
 }
 
 static enum cru_status mix_commit(struct cru_stage *stage, struct cru_batch *batch,
@@ -152,7 +159,7 @@ static enum cru_status mix_commit(struct cru_stage *stage, struct cru_batch *bat
         const struct cru_doc *doc = &batch->docs[i];
         struct mixed_doc *d = (struct mixed_doc *)m->docs.p + from + i;
         size_t place;
-        s = source_of(m, source_name(doc), &place, err);
+        s = source_of(m, source_name(m, batch, doc), &place, err);
         if (s) break;
         d->source = (uint32_t)place;
         d->amount = doc->text.n;
@@ -164,6 +171,36 @@ static enum cru_status mix_commit(struct cru_stage *stage, struct cru_batch *bat
     return s;
 }
 
+/* Shares of `total` in whole units, by largest remainders, so that they sum to it; none above what
+ * --max-epochs allows. */
+static void round_wants(struct mix_stage *m, double total) {
+    double rest[SOURCES_MAX], most[SOURCES_MAX], whole = 0;
+    uint64_t given = 0;
+    for (size_t i = 0; i < m->n_sources; i++) {
+        struct mixed_source *s = &m->sources[i];
+        double exact = fmin(s->weight * total, 0x1p62);
+        most[i] = m->max_epochs * (double)s->amount;
+        s->asked = (uint64_t)llround(exact);
+        s->want = (uint64_t)fmin(exact, most[i]);
+        rest[i] = 0;
+        if (exact > most[i]) continue;
+        rest[i] = exact - (double)s->want;
+        whole += exact;
+        given += s->want;
+    }
+    while ((double)given + 0.5 < whole) { /* fewer than there are sources */
+        size_t best = m->n_sources;
+        for (size_t i = 0; i < m->n_sources; i++)
+            if (rest[i] > 0 && (double)(m->sources[i].want + 1) <= most[i] &&
+                (best == m->n_sources || rest[i] > rest[best]))
+                best = i;
+        if (best == m->n_sources) return;
+        m->sources[best].want++;
+        given++;
+        rest[best] = 0;
+    }
+}
+
 static enum cru_status set_wants(struct mix_stage *m, struct cru_error *err) {
     double sum = 0, total = (double)m->total;
     for (size_t i = 0; i < m->n_sources && !m->weights; i++)
@@ -173,7 +210,7 @@ static enum cru_status set_wants(struct mix_stage *m, struct cru_error *err) {
     for (size_t i = 0; i < m->n_asked; i++)
         if (m->sources[i].weight > 0 && m->sources[i].documents == 0)
             return cru_fail(err, CRU_FATAL, "nothing to mix from source: '%s': no document has it",
-                            m->sources[i].name);
+                            m->sources[i].name.p);
     if (m->total == 0) {
         /* The largest mixture that no source limits; without repetition asked for, one epoch. */
         total = INFINITY;
@@ -188,11 +225,7 @@ static enum cru_status set_wants(struct mix_stage *m, struct cru_error *err) {
         if (total > held) total = held; /* never more than there is unless asked for */
         if (!isfinite(total)) total = 0;
     }
-    for (size_t i = 0; i < m->n_sources; i++) {
-        struct mixed_source *s = &m->sources[i];
-        double want = s->weight * total, most = m->max_epochs * (double)s->amount;
-        s->want = (uint64_t)(want < most ? want : most);
-    }
+    round_wants(m, total);
     return CRU_OK;
 }
 
@@ -293,12 +326,12 @@ static void mix_stats(struct cru_stage *stage, struct cru_buffer *json) {
     for (size_t i = 0; i < m->n_sources; i++) {
         const struct mixed_source *s = &m->sources[i];
         cru_buffer_add_string(json, i ? ",{\"name\":" : "{\"name\":");
-        cru_buffer_add_json_string(json, cru_span_of(s->name));
+        cru_buffer_add_json_string(json, s->name);
         cru_buffer_printf(json,
                           ",\"documents\":%llu,\"available\":%llu,\"asked_share\":%.6f,\"asked\":%llu,"
                           "\"got\":%llu,\"got_share\":%.6f,\"picks\":%llu,\"epochs\":%.4f}",
                           (unsigned long long)s->documents, (unsigned long long)s->amount, s->weight,
-                          (unsigned long long)s->want, (unsigned long long)s->got,
+                          (unsigned long long)s->asked, (unsigned long long)s->got,
                           all ? (double)s->got / (double)all : 0.0, (unsigned long long)s->picks,
                           s->amount ? (double)s->got / (double)s->amount : 0.0);
     }
@@ -310,6 +343,7 @@ static void mix_release(struct cru_stage *stage) {
     cru_spill_release(&m->docs);
     cru_spill_release(&m->order);
     cru_token_counter_free(m->counter);
+    cru_json_parser_free(m->parser);
 }
 
 const struct cru_stage_class cru_mix_stage = {
