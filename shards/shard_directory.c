@@ -3,6 +3,8 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -57,21 +59,44 @@ static enum cru_status remove_one(const char *dir, const char *name, struct cru_
     return s;
 }
 
-enum cru_status cru_shard_directory_prepare(const char *dir, bool replace, bool *made,
-                                            struct cru_error *err) {
-    struct stat info;
-    *made = stat(dir, &info) != 0 && errno == ENOENT;
-    enum cru_status s = cru_make_directory(dir, err);
-    if (s) return s;
+static enum cru_status clear(const char *dir, bool replace, struct cru_error *err) {
     DIR *d = opendir(dir);
     if (!d) return cru_fail_errno(err, "unable to read directory", dir);
     bool finished;
-    s = look(d, dir, replace, &finished, err);
+    enum cru_status s = look(d, dir, replace, &finished, err);
     /* Without its manifest a set is unfinished, so a crash below leaves nothing half replaced. */
     if (s == CRU_OK && finished) s = remove_one(dir, CRU_MANIFEST_NAME, err);
     rewinddir(d);
     for (struct dirent *e; s == CRU_OK && (e = readdir(d)) != NULL;)
         if (owner_of(e->d_name) == OURS) s = remove_one(dir, e->d_name, err);
     (void)closedir(d);
+    return s;
+}
+
+/* What an unfinished run left is removed, so a run that is not finished yet must be told from one
+ * that died. File systems without such locks are taken as they are. */
+static enum cru_status take_lock(const char *dir, int *lock, struct cru_error *err) {
+    *lock = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (*lock < 0) return cru_fail_errno(err, "unable to read directory", dir);
+    if (flock(*lock, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return CRU_OK;
+    (void)close(*lock);
+    *lock = -1;
+    return cru_fail(err, CRU_FATAL, "unable to write shards: '%s': another run is writing there",
+                    dir);
+}
+
+enum cru_status cru_shard_directory_prepare(const char *dir, bool replace, bool *made, int *lock,
+                                            struct cru_error *err) {
+    struct stat info;
+    *lock = -1;
+    *made = stat(dir, &info) != 0 && errno == ENOENT;
+    enum cru_status s = cru_make_directory(dir, err);
+    if (s == CRU_OK) s = take_lock(dir, lock, err);
+    if (s) return s;
+    s = clear(dir, replace, err);
+    if (s) {
+        (void)close(*lock);
+        *lock = -1;
+    }
     return s;
 }

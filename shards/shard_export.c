@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "shards/shard_export.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <inttypes.h>
 
 #include "crucible/base/base.h"
@@ -260,20 +262,62 @@ static enum cru_status export_npy(const struct exporter *x, struct cru_error *er
     return CRU_OK;
 }
 
+/* Numbered files of a format: prefix, at least five digits, suffix. */
+struct numbered {
+    const char *prefix, *suffix; /* NULL: the format's files have no numbers */
+};
+
+static bool number_in(const struct numbered *kind, const char *name, uint64_t *number) {
+    size_t n = strlen(kind->prefix), digits;
+    if (strncmp(name, kind->prefix, n) != 0) return false;
+    digits = strspn(name + n, "0123456789");
+    if (digits < 5 || digits > 18 || strcmp(name + n + digits, kind->suffix) != 0) return false;
+    *number = strtoull(name + n, NULL, 10);
+    return true;
+}
+
+static uint64_t files_of(const struct cru_shard_set *set, const char *format) {
+    uint64_t files = 0;
+    if (strcmp(format, "llmc") != 0) return set->n_shards;
+    for (size_t k = 0; k < set->n_shards; k++)
+        files += (set->shards[k].n_tokens - set->shards[k].n_padding + INT32_MAX - 1) / INT32_MAX;
+    return files;
+}
+
+static enum cru_status refuse_others(const char *out, const struct numbered *kind, uint64_t files,
+                                     struct cru_error *err) {
+    DIR *d = opendir(out);
+    if (!d) return cru_fail_errno(err, "unable to read directory", out);
+    enum cru_status s = CRU_OK;
+    uint64_t number;
+    errno = 0;
+    for (struct dirent *e; s == CRU_OK && (e = readdir(d)) != NULL; errno = 0)
+        if (number_in(kind, e->d_name, &number) && number >= files)
+            s = cru_fail(err, CRU_USAGE,
+                         "unable to export: '%s': it holds '%s', which is no part of this set", out,
+                         e->d_name);
+    if (s == CRU_OK && errno) s = cru_fail_errno(err, "unable to read directory", out);
+    (void)closedir(d);
+    return s;
+}
+
 enum cru_status cru_shard_export(const struct cru_shard_set *set, const char *format,
                                  const char *out, struct cru_shard_export_totals *totals,
                                  struct cru_error *err) {
     static const struct {
         const char *name;
         enum cru_status (*run)(const struct exporter *x, struct cru_error *err);
-    } formats[] = {{"megatron", export_megatron},
-                   {"llmc", export_llmc},
-                   {"datatrove", export_datatrove},
-                   {"npy", export_npy}};
+        struct numbered kind;
+    } formats[] = {{"megatron", export_megatron, {NULL, NULL}},
+                   {"llmc", export_llmc, {"tokens_", ".bin"}},
+                   {"datatrove", export_datatrove, {"", "_unshuffled.ds"}},
+                   {"npy", export_npy, {"", ".npy"}}};
     memset(totals, 0, sizeof *totals);
     for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
         if (strcmp(formats[i].name, format) != 0) continue;
         enum cru_status s = cru_make_directory(out, err);
+        if (s == CRU_OK && formats[i].kind.prefix)
+            s = refuse_others(out, &formats[i].kind, files_of(set, format), err);
         struct exporter x = {set, out, totals};
         return s ? s : formats[i].run(&x, err);
     }

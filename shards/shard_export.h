@@ -3,7 +3,9 @@
  * Shards into the files that other trainers read. Documents keep their order and their end ids;
  * padding is dropped, except by npy, which writes the token arrays as they are. Memory does not
  * grow with the set. One thread; errors: CRU_USAGE (no such format), CRU_FATAL (I/O, a damaged set,
- * or something the format cannot hold); files that were finished by then stay.
+ * or something the format cannot hold); files that were finished by then stay, and an export into the same
+ * directory writes them anew. A directory with files of a larger export is refused (CRU_USAGE):
+ * who reads all of them would read both.
  *
  *     llmc       tokens_NNNNNN.bin: 256 x i32 {magic, version, tokens}, u16 or u32 tokens
  *                (karpathy/llm.c dev/data/data_common.py); a file holds less than 2^31 tokens

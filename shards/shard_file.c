@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "shards/shard_file.h"
 
+#include <inttypes.h>
 #include <math.h>
 
 #include "crucible/base/base.h"
@@ -10,6 +11,14 @@
 
 static enum cru_status damaged(const char *path, const char *why, struct cru_error *err) {
     return cru_fail(err, CRU_FATAL, "unable to read shard: '%s': %s", path, why);
+}
+
+static enum cru_status cut_short(const char *path, uint64_t there, uint64_t all, const char *whose,
+                                 struct cru_error *err) {
+    return cru_fail(err, CRU_FATAL,
+                    "unable to read shard: '%s': cut short: %" PRIu64 " of %s %" PRIu64
+                    " bytes are there",
+                    path, there, whose, all);
 }
 
 static bool all_zero(const unsigned char *p, size_t n) {
@@ -54,7 +63,6 @@ static const char *layout_fault(const struct cru_crs_header *h, uint64_t bytes) 
     struct cru_crs_header expected = *h;
     if (!cru_crs_layout(&expected) || memcmp(&expected, h, sizeof *h) != 0)
         return "its header's offsets make no sense";
-    if (bytes < h->file_bytes) return "cut short";
     if (bytes > h->file_bytes) return "something follows its end";
     return NULL;
 }
@@ -72,10 +80,11 @@ static bool source_name(const struct cru_shard_file *f, uint32_t k, struct cru_s
 
 static enum cru_status fill(struct cru_shard_file *f, size_t n, struct cru_error *err) {
     struct cru_crs_header h;
-    if (n < sizeof h) return damaged(f->path, "cut short", err);
+    if (n < sizeof h) return cut_short(f->path, n, sizeof h, "the header's", err);
     memcpy(&h, f->map, sizeof h);
     const char *fault = header_fault(&h);
     if (!fault) fault = layout_fault(&h, n);
+    if (!fault && n < h.file_bytes) return cut_short(f->path, n, h.file_bytes, "its", err);
     if (fault) return damaged(f->path, fault, err);
     f->tokenizer_hash = h.tokenizer_hash;
     memcpy(f->tokenizer_name, h.tokenizer_name, sizeof f->tokenizer_name);

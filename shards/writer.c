@@ -22,6 +22,7 @@ struct source {
 struct cru_shard_writer {
     char *dir;
     bool made_directory;
+    int lock;    /* on the directory, held until the writer is freed */
     bool failed; /* a write failed: only abandon is left */
     struct cru_shard_params params;
     char tokenizer_name[64];
@@ -61,6 +62,7 @@ static void writer_free(struct cru_shard_writer *w) {
     free(w->counts);
     free(w->lengths);
     free(w->dir);
+    if (w->lock >= 0) (void)close(w->lock);
     free(w);
 }
 
@@ -87,6 +89,7 @@ enum cru_status cru_shard_writer_open(const char *dir, const struct cru_shard_pa
     if (s) return s;
     struct cru_shard_writer *w = calloc(1, sizeof *w);
     if (!w) return cru_fail_memory(err, dir);
+    w->lock = -1;
     w->params = *params;
     if (w->params.bag == 0) w->params.bag = 1;
     if (w->params.shard_tokens == 0) w->params.shard_tokens = CRU_SHARD_DEFAULT_TOKENS;
@@ -101,7 +104,7 @@ enum cru_status cru_shard_writer_open(const char *dir, const struct cru_shard_pa
     if (!w->dir || !w->block || !w->counts || !w->table)
         s = cru_fail_memory(err, dir);
     else
-        s = cru_shard_directory_prepare(dir, params->replace, &w->made_directory, err);
+        s = cru_shard_directory_prepare(dir, params->replace, &w->made_directory, &w->lock, err);
     if (s) {
         writer_free(w);
         return s;

@@ -71,7 +71,8 @@ struct cru_shard_writer;
 
 /* Makes `dir` (and its parents) when missing, and clears what an unfinished run left there.
  * CRU_USAGE when it holds a finished set (unless params->replace) or files that are no part of one.
- * Names starting with a dot are left alone. *writer is NULL on failure. */
+ * CRU_FATAL while another writer, of whatever process, is at work in it. Names starting with a dot
+ * are left alone. *writer is NULL on failure. */
 enum cru_status cru_shard_writer_open(const char *dir, const struct cru_shard_params *params,
                                       struct cru_shard_writer **writer, struct cru_error *err);
 

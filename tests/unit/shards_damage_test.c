@@ -63,9 +63,12 @@ static void test_every_length(void **state) {
     free(more);
     /* On disk as well: the empty file and a few cuts. */
     for (size_t cut = 0; cut < n; cut += n / 5) {
+        char says[80]; /* how much is there, and of how much */
+        (void)snprintf(says, sizeof says, "cut short: %zu of %s%zu bytes", cut,
+                       cut < 4096 ? "the header's " : "its ", cut < 4096 ? (size_t)4096 : n);
+        if (cut == 0) (void)snprintf(says, sizeof says, "it is empty");
         spit(in_scratch("cut.crs"), whole, cut);
-        expect_error(cru_shard_file_open(in_scratch("cut.crs"), &f, &err), &err, CRU_FATAL,
-                     "cut short");
+        expect_error(cru_shard_file_open(in_scratch("cut.crs"), &f, &err), &err, CRU_FATAL, says);
     }
     free(whole);
 }

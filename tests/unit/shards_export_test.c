@@ -200,6 +200,21 @@ static void test_refusals(void **state) {
     sample_make(&s, 300);
     expect_error(cru_shard_export(&s.set, "mds", in_scratch("out"), &t, &err), &err, CRU_USAGE,
                  "megatron|llmc|datatrove|npy");
+    /* Twice is fine; beside files that would be read as part of it, it is not. */
+    static const struct {
+        const char *format, *more;
+    } others[] = {{"npy", "00099.npy"},
+                  {"llmc", "tokens_000099.bin"},
+                  {"datatrove", "00099_unshuffled.ds"}};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        char path[64];
+        (void)snprintf(path, sizeof path, "out/%s", others[i].more);
+        (void)export_to(&s, others[i].format);
+        expect_ok(cru_shard_export(&s.set, others[i].format, in_scratch("out"), &t, &err), &err);
+        spit(in_scratch(path), "x", 1);
+        expect_error(cru_shard_export(&s.set, others[i].format, in_scratch("out"), &t, &err), &err,
+                     CRU_USAGE, others[i].more);
+    }
     spit(in_scratch("plain"), "x", 1);
     assert_int_equal(cru_shard_export(&s.set, "npy", in_scratch("plain"), &t, &err), CRU_FATAL);
     sample_release(&s);

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <math.h>
+#include <sys/wait.h>
 
 #include "shards/shard_format.h"
 
@@ -127,10 +128,17 @@ static void test_killed_run(void **state) {
     struct cru_shard_set set;
     struct cru_shard_file f;
     const char *dir = in_scratch("killed");
-    struct cru_shard_writer *w = open_ok(dir, small_params());
-    add_some(w, 100);
+    pid_t child = fork(); /* ends with its writer open, as a run that is killed */
+    assert_int_not_equal(child, -1);
+    if (child == 0) {
+        add_some(open_ok(dir, small_params()), 100);
+        _exit(0);
+    }
+    int ended;
+    assert_int_equal(waitpid(child, &ended, 0), child);
+    assert_int_equal(ended, 0);
     char path[600];
-    (void)snprintf(path, sizeof path, "%s/00001.crs.tmp-%ld", dir, (long)getpid());
+    (void)snprintf(path, sizeof path, "%s/00001.crs.tmp-%ld", dir, (long)child);
     assert_int_equal(access(path, F_OK), 0);
     /* Its buffers are not on disk yet, so a kill leaves a short file. */
     expect_error(cru_shard_file_open(path, &f, &err), &err, CRU_FATAL, "cut short");
@@ -142,7 +150,6 @@ static void test_killed_run(void **state) {
     spit(in_scratch("killed/vocab.used"), "x", 1);
     spit(in_scratch("killed/manifest.json.tmp-1"), "x", 1);
     spit(in_scratch("killed/.hidden"), "x", 1);
-    /* As after a kill: w is still open, its files are simply there. */
     struct cru_shard_writer *next = open_ok(dir, small_params());
     assert_int_equal(files_in(dir), 0);
     assert_int_equal(access(in_scratch("killed/.hidden"), F_OK), 0);
@@ -153,7 +160,6 @@ static void test_killed_run(void **state) {
     expect_ok(cru_shard_set_verify(&set, &err), &err);
     assert_int_equal(set.n_docs, 100);
     cru_shard_set_close(&set);
-    cru_shard_writer_abandon(w); /* frees it; what it removes is of no interest any more */
 }
 
 static void test_directories(void **state) {
@@ -202,6 +208,28 @@ static void test_directories(void **state) {
 
 /* A write that fails (here: the directory went away) leaves a writer that only fails, and no set.
  */
+/* The files of a run at work look like those of one that died; they must not be cleared away. */
+static void test_one_writer_a_directory(void **state) {
+    (void)state;
+    struct cru_error err;
+    struct cru_shard_writer *second;
+    struct cru_shard_set set;
+    struct cru_shard_params p = small_params();
+    p.shard_tokens = 100;
+    struct cru_shard_writer *first = open_ok(in_scratch("shared"), p);
+    add_some(first, 3);
+    p.replace = true;
+    expect_error(cru_shard_writer_open(in_scratch("shared"), &p, &second, &err), &err, CRU_FATAL,
+                 "another run");
+    assert_null(second);
+    add_some(first, 3);
+    expect_ok(cru_shard_writer_close(first, &err), &err);
+    expect_ok(cru_shard_set_open(in_scratch("shared"), &set, &err), &err);
+    assert_int_equal(set.n_docs, 6);
+    cru_shard_set_close(&set);
+    cru_shard_writer_abandon(open_ok(in_scratch("shared"), p));
+}
+
 static void test_failed_write(void **state) {
     (void)state;
     struct cru_error err;
@@ -315,6 +343,7 @@ int main(void) {
         cmocka_unit_test(test_abandon),      cmocka_unit_test(test_killed_run),
         cmocka_unit_test(test_directories),  cmocka_unit_test(test_failed_write),
         cmocka_unit_test(test_many_sources), cmocka_unit_test(test_beyond_4_gib),
+        cmocka_unit_test(test_one_writer_a_directory),
     };
     return cmocka_run_group_tests(tests, make_scratch, remove_scratch);
 }
