@@ -331,6 +331,9 @@ enum cru_status cru_vocab_draft_compile(struct cru_vocab_draft *d, const char *n
     size_t text = 0;
     for (size_t i = 0; i < d->n_ids; i++) text += d->tokens[i].n;
     if (text > UINT32_MAX) return cru_fail(err, CRU_USAGE, "vocabulary: tokens of over 4 GiB");
+    if (strlen(name) >= CRU_VOCAB_NAME || !cru_text_is_utf8(name, strlen(name)))
+        return cru_fail(err, CRU_USAGE, "vocabulary's name: '%s': longer than %d bytes, or not UTF-8",
+                        name, CRU_VOCAB_NAME - 1);
     struct cru_vocab_header h = layout(d, text);
     snprintf(h.name, sizeof h.name, "%s", name);
     if (!content_hash(d, &h.content_hash)) return cru_fail_memory(err, "vocabulary");

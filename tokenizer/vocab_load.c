@@ -67,7 +67,8 @@ static enum cru_status check_header(const void *image, size_t bytes, struct cru_
         return damaged(err, "unknown pattern");
     if (h.pattern == CRU_PATTERN_QWEN2 && (h.digits < 1 || h.digits > 16))
         return damaged(err, "wrong number of digits");
-    if (memchr(h.name, 0, sizeof h.name) == NULL) return damaged(err, "its name");
+    if (memchr(h.name, 0, sizeof h.name) == NULL || !cru_text_is_utf8(h.name, strlen(h.name)))
+        return damaged(err, "its name");
     return CRU_OK;
 }
 
@@ -174,12 +175,15 @@ void cru_tokenizer_free(struct cru_tokenizer *t) {
     free(t);
 }
 
-/* "a/b/some.json" -> "some", in `name`. */
+/* "a/b/some.json" -> "some", in `name`: a file's name may be any bytes, a vocabulary's is text. */
 static void name_of(const char *path, char *name, size_t capacity) {
     const char *slash = strrchr(path, '/');
     snprintf(name, capacity, "%s", slash ? slash + 1 : path);
     char *dot = strrchr(name, '.');
     if (dot && dot != name) *dot = 0;
+    if (cru_text_is_utf8(name, strlen(name))) return;
+    for (char *p = name; *p; p++)
+        if ((unsigned char)*p >= 0x80) *p = '_';
 }
 
 static enum cru_status load_map(const char *path, void *map, size_t bytes,

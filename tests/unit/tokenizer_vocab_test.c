@@ -235,6 +235,19 @@ static void files_are_loaded_by_what_they_are(void **state) {
     assert_string_equal(cru_tokenizer_name(a), "toy");
     cru_tokenizer_free(a);
     cru_tokenizer_free(b);
+    /* A file's name may be any bytes; what goes into shards and JSON is UTF-8. */
+    char odd[80];
+    snprintf(odd, sizeof odd, "%s/caf\xe9.json", dir);
+    assert_int_equal(cru_write_file(odd, json.p, json.n, &err), CRU_OK);
+    assert_int_equal(cru_tokenizer_open(odd, &a, &err), CRU_OK);
+    assert_string_equal(cru_tokenizer_name(a), "caf_");
+    cru_tokenizer_free(a);
+    assert_int_equal(unlink(odd), 0);
+    struct cru_vocab_bytes none;
+    char longest[65] = "\xe9";
+    assert_int_equal(cru_vocab_compile_json(cru_buffer_span(&json), longest, &none, &err), CRU_USAGE);
+    memset(longest, 'x', 64);
+    assert_int_equal(cru_vocab_compile_json(cru_buffer_span(&json), longest, &none, &err), CRU_USAGE);
     assert_int_equal(cru_tokenizer_open("absent", &a, &err), CRU_FATAL);
     assert_non_null(strstr(err.message, "make vocab"));
     assert_int_equal(cru_write_file(path, "text", 4, &err), CRU_OK);
