@@ -201,7 +201,7 @@ enum cru_status cru_npy_open(const char *path, struct cru_npy_reader **reader,
     struct cru_npy_reader *r = calloc(1, sizeof *r);
     char *head = malloc(CRU_NPY_HEADER_MOST + 12);
     struct stat about;
-    uint64_t need;
+    uint64_t need, there;
     *reader = NULL;
     if (!r || !head || !(r->name = strdup(path))) {
         cru_fail_memory(err, "embeddings");
@@ -209,6 +209,10 @@ enum cru_status cru_npy_open(const char *path, struct cru_npy_reader **reader,
     }
     if (!(r->file = fopen(path, "rb")) || fstat(fileno(r->file), &about)) {
         cru_fail_errno(err, "unable to open embeddings", path);
+        goto out;
+    }
+    if (!S_ISREG(about.st_mode)) { /* its size says how many rows there are */
+        cru_fail(err, CRU_FATAL, "unable to open embeddings: '%s': not a regular file", path);
         goto out;
     }
     status = cru_npy_parse(cru_span_make(head, fread(head, 1, CRU_NPY_HEADER_MOST + 12, r->file)),
@@ -221,10 +225,12 @@ enum cru_status cru_npy_open(const char *path, struct cru_npy_reader **reader,
     status = CRU_FATAL;
     /* rows * need may pass 64 bits, so compare by division. */
     need = r->shape.columns * r->shape.width;
-    if (r->shape.rows && ((uint64_t)about.st_size < r->shape.offset ||
-                          ((uint64_t)about.st_size - r->shape.offset) / need < r->shape.rows)) {
+    there = (uint64_t)about.st_size < r->shape.offset
+                ? 0
+                : ((uint64_t)about.st_size - r->shape.offset) / need;
+    if (there < r->shape.rows) {
         cru_fail(err, CRU_FATAL, "embeddings: '%s': the file is cut: %llu of %llu rows are there",
-                 path, (unsigned long long)(((uint64_t)about.st_size - r->shape.offset) / need),
+                 path, (unsigned long long)there,
                  (unsigned long long)r->shape.rows);
         goto out;
     }
