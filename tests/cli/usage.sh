@@ -33,3 +33,6 @@ for program in "$CRUCIBLE_BUILD"/bin/crucible-*; do
     name=${program##*/crucible-}
     [ "$name" = vocab ] || grep -q "^$name " stages.txt || fail "$name is not in 'crucible help'"
 done
+for recipe in "$CRUCIBLE_TOP"/recipes/*.yaml; do
+    crucible build --check "$recipe" >/dev/null || fail "$recipe"
+done
