@@ -38,6 +38,13 @@ void cru_doc_set_text(struct cru_doc *doc, struct cru_span text) {
     doc->text = text;
     for (size_t i = 0; i < doc->n_fields; i++)
         if (doc->fields[i].kind == CRU_FIELD_TEXT) doc->fields[i].value = cru_span_make(NULL, 0);
+    /* A count of the old text would be believed by whoever budgets in tokens. */
+    for (size_t i = 0; i < doc->n_meta; i++)
+        if (cru_span_is(doc->meta[i].key, "tokens")) {
+            doc->n_meta--;
+            memmove(&doc->meta[i], &doc->meta[i + 1], (doc->n_meta - i) * sizeof *doc->meta);
+            break;
+        }
 }
 
 /* Room for one more element in an arena array; the old array stays behind in the arena. */

@@ -76,7 +76,8 @@ void cru_batch_release(struct cru_batch *batch);
 /* A zeroed document at the end; NULL when memory is short. Pointers to other documents move. */
 struct cru_doc *cru_batch_add(struct cru_batch *batch);
 
-/* The document's text becomes `text` (which must live in the batch's arena and be valid UTF-8). */
+/* The document's text becomes `text` (which must live in the batch's arena and be valid UTF-8); the entry
+ * `tokens` of the crucible object, which counted the old one, goes. */
 void cru_doc_set_text(struct cru_doc *doc, struct cru_span text);
 /* Adds or replaces one entry of the crucible object. `json` is raw JSON in the arena or static;
  * `key` is static. CRU_FATAL only when memory is short. */

@@ -105,11 +105,14 @@ static void changed_text_is_written_anew(void **state) {
     cru_buffer_init(&out);
     assert_int_equal(parse(&batch, "{\"text\":\"abc\",\"u\":1,\"id\":\"i\"}", &err), CRU_OK);
     struct cru_doc *doc = &batch.docs[0];
+    assert_int_equal(cru_doc_set_meta_number(&batch, doc, "tokens", 2), CRU_OK);
+    assert_int_equal(cru_doc_set_meta_number(&batch, doc, "x", 1), CRU_OK);
     cru_doc_set_text(doc, CRU_SPAN("q\"\x01"));
+    assert_null(cru_doc_meta(doc, "tokens").p);
     assert_int_equal(cru_doc_set_meta_number(&batch, doc, "tokens", 3), CRU_OK);
     assert_int_equal(cru_doc_drop(&batch, doc, "filter", "r", 0.1, 2), CRU_OK);
     cru_json_render(doc, "text", &out);
-    assert_string_equal(out.p, "{\"text\":\"q\\\"\\u0001\",\"u\":1,\"id\":\"i\",\"crucible\":{\"tokens\":3,"
+    assert_string_equal(out.p, "{\"text\":\"q\\\"\\u0001\",\"u\":1,\"id\":\"i\",\"crucible\":{\"x\":1,\"tokens\":3,"
                                "\"drop\":{\"stage\":\"filter\",\"rule\":\"r\",\"value\":0.1,\"limit\":2}}}\n");
     cru_buffer_release(&out);
     cru_batch_release(&batch);
