@@ -38,8 +38,11 @@ struct tokenize {
     struct cru_output *output; /* for --ids and --count */
     struct source_row *sources;
     size_t n_sources, cap_sources;
+    uint32_t *places; /* open addressing over hashes of names: 1 + index into sources, 0 empty */
     struct cru_shard_totals totals;
 };
+
+enum { PLACES = 2 * CRU_SHARD_MAX_SOURCES };
 
 static const struct cru_option options[] = {
     {CRU_OPTION_STRING, 0, "vocab", offsetof(struct tokenize, vocab), "NAME|PATH", "qwen3", NULL,
@@ -177,10 +180,15 @@ static enum cru_status tokenize_run(struct cru_stage *stage, struct cru_batch *b
 
 static enum cru_status count_source(struct tokenize *t, const struct encoded *e,
                                     const struct cru_doc *doc, struct cru_error *err) {
-    size_t i = 0;
-    while (i < t->n_sources && !cru_span_eq(cru_span_make(t->sources[i].name, t->sources[i].name_n),
-                                            e->source))
-        i++;
+    if (!t->places && !(t->places = calloc(PLACES, sizeof *t->places)))
+        return cru_fail_memory(err, "sources");
+    size_t place = cru_hash64(e->source.p, e->source.n, 0) % PLACES, i = t->n_sources;
+    for (; t->places[place]; place = (place + 1) % PLACES) {
+        const struct source_row *row = &t->sources[t->places[place] - 1];
+        if (!cru_span_eq(cru_span_make(row->name, row->name_n), e->source)) continue;
+        i = t->places[place] - 1;
+        break;
+    }
     if (i == t->n_sources) {
         if (i == CRU_SHARD_MAX_SOURCES)
             return cru_fail(err, CRU_FATAL, "more than %u sources: '%.*s'", CRU_SHARD_MAX_SOURCES,
@@ -197,6 +205,7 @@ static enum cru_status count_source(struct tokenize *t, const struct encoded *e,
         if (e->source.n) memcpy(name, e->source.p, e->source.n);
         name[e->source.n] = 0;
         t->sources[t->n_sources++] = (struct source_row){name, e->source.n, 0, 0, 0};
+        t->places[place] = (uint32_t)t->n_sources;
     }
     t->sources[i].documents++;
     t->sources[i].tokens += e->n;
@@ -340,6 +349,7 @@ static void tokenize_release(struct cru_stage *stage) {
     cru_tokenizer_free(t->tokenizer);
     for (size_t i = 0; i < t->n_sources; i++) free(t->sources[i].name);
     free(t->sources);
+    free(t->places);
 }
 
 const struct cru_stage_class cru_tokenize_stage = {
