@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bytes in: a file or standard input, with gzip, zstd, xz, bzip2 and lz4 seen through (libarchive),
- * whatever the name says. Owns its buffers; one thread at a time.
+ * Bytes in: a file or standard input, with gzip, zstd, xz, bzip2 and lz4 seen through (zlib and
+ * libarchive), whatever the name says. Owns its buffers; one thread at a time.
  *
  * A compressed stream that stops in the middle is an error (CRU_FATAL) whose message says how many
- * bytes were good; the good bytes are delivered first.
+ * bytes were good; the good bytes are delivered first. So is one that is damaged, or that has anything
+ * but zeros behind it.
  */
 #ifndef CRU_BASE_INPUT_H
 #define CRU_BASE_INPUT_H

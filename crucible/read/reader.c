@@ -129,7 +129,7 @@ static void begin_stream(struct cru_reader *r, enum cru_format format) {
     r->path = NULL;
 }
 
-/* libarchive's view of an archive that does not come from a named file. */
+/* libarchive's view of a tar, or of an archive from standard input. */
 static la_ssize_t archive_pull(struct archive *a, void *context, const void **block) {
     struct cru_stream *outer = context;
     struct cru_span next = cru_stream_peek(outer, 1);
@@ -153,7 +153,9 @@ static enum cru_status open_archive(struct cru_reader *r, const char *path, stru
                  archive_read_support_format_tar(a) >= ARCHIVE_WARN &&
                  archive_read_support_format_zip(a) >= ARCHIVE_WARN;
     int answer = ARCHIVE_FATAL;
-    if (ready && strcmp(path, "-") == 0) {
+    struct cru_span head = cru_stream_peek(&r->stream, 2);
+    bool zip = head.n >= 2 && memcmp(head.p, "PK", 2) == 0; /* read through its directory, at the end */
+    if (ready && (!zip || strcmp(path, "-") == 0)) {
         struct cru_stream swap = r->outer; /* what was peeked at is still to be read */
         r->outer = r->stream;
         r->stream = swap;
@@ -210,12 +212,23 @@ static enum cru_status unpack_member(struct cru_reader *r, struct cru_error *err
     return s;
 }
 
+/* Behind a tar's end come padding and the checksum of its compression. */
+static enum cru_status drain_archive(struct cru_reader *r, struct cru_error *err) {
+    while (r->input && cru_stream_peek(&r->outer, 1).n) r->outer.at = r->outer.n;
+    if (!r->input || r->outer.status == CRU_END) return CRU_END;
+    return cru_fail(err, CRU_BAD, "%s", r->outer.error.message);
+}
+
 /* Opens the next regular file of the archive. CRU_END: no more. */
 static enum cru_status next_member(struct cru_reader *r, struct cru_error *err) {
     struct archive_entry *entry;
     for (;;) {
         int answer = archive_read_next_header(r->archive, &entry);
-        if (answer == ARCHIVE_EOF) return CRU_END;
+        if (answer == ARCHIVE_EOF) {
+            enum cru_status s = drain_archive(r, err);
+            close_file(r);
+            return s;
+        }
         if (answer < ARCHIVE_WARN) {
             (void)cru_fail(err, CRU_BAD, "unable to read archive '%s' to its end: %s; %llu documents were good",
                            r->file.p,
@@ -259,8 +272,7 @@ enum cru_status cru_reader_fill(struct cru_reader *r, struct cru_batch *batch,
             if (s != CRU_END) return s;
         } else if (r->archive) {
             s = next_member(r, err);
-            if (s == CRU_END) close_file(r);
-            else if (s != CRU_OK) return s;
+            if (s != CRU_OK && s != CRU_END) return s;
         } else {
             s = next_file(r, err);
             if (s != CRU_OK) return s;
