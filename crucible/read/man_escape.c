@@ -3,21 +3,29 @@
 #include "crucible/read/man_chars.h"
 #include "crucible/read/man_private.h"
 
+/* Behind the whole character at p < end: names and delimiters are characters, not bytes. */
+static const char *next_character(const char *p, const char *end) {
+    p++;
+    while (p < end && ((unsigned char)*p & 0xC0) == 0x80) p++;
+    return p;
+}
+
 struct cru_span man_escape_name(const char **at, const char *end) {
     const char *p = *at;
     struct cru_span name = cru_span_make(p, 0);
     if (p < end && *p == '(') {
-        name = cru_span_make(p + 1, end - p > 2 ? 2 : (size_t)(end - p - 1));
-        p = name.p + name.n;
+        const char *close = ++p;
+        for (int i = 0; i < 2 && close < end; i++) close = next_character(close, end);
+        name = cru_span_make(p, (size_t)(close - p));
+        p = close;
     } else if (p < end && *p == '[') {
         const char *close = memchr(p, ']', (size_t)(end - p));
         name = cru_span_make(p + 1, (size_t)((close ? close : end) - p) - 1);
         p = close ? close + 1 : end;
     } else if (p < end) {
-        size_t n = 1; /* a whole character */
-        while (p + n < end && ((unsigned char)p[n] & 0xC0) == 0x80) n++;
-        name = cru_span_make(p, n);
-        p += n;
+        const char *close = next_character(p, end);
+        name = cru_span_make(p, (size_t)(close - p));
+        p = close;
     }
     *at = p;
     return name;
@@ -133,16 +141,20 @@ void man_expand(struct cru_man *m, struct cru_span line) {
     if (m->expanded.failed) m->failed = true;
 }
 
-/* Behind an argument in any delimiters: \h'...', \w"...". */
-static const char *skip_delimited(const char *p, const char *end) {
+/* Behind an argument in any delimiters, which goes to *inner: \h'...', \w"...". */
+static const char *delimited(const char *p, const char *end, struct cru_span *inner) {
+    *inner = cru_span_make(p, 0);
     if (p == end) return p;
-    const char *close = memchr(p + 1, *p, (size_t)(end - p - 1));
-    return close ? close + 1 : end;
+    const char *from = next_character(p, end);
+    const char *close = memmem(from, (size_t)(end - from), p, (size_t)(from - p));
+    *inner = cru_span_make(from, (size_t)((close ? close : end) - from));
+    return close ? close + (from - p) : end;
 }
 
 static void add_code_point(struct cru_buffer *out, unsigned long c) {
     char s[4];
     size_t n = 0;
+    if (c == 0) return;
     if (c < 0x80) {
         s[n++] = (char)c;
     } else if (c < 0x800) {
@@ -193,8 +205,9 @@ static void add_character(struct cru_span name, struct cru_buffer *out) {
 
 /* The size behind \s: 0, +1, -1, (10, [10], '10'. */
 static const char *skip_size(const char *p, const char *end) {
+    struct cru_span inner;
     if (p < end && (*p == '+' || *p == '-')) p++;
-    if (p < end && *p == '\'') return skip_delimited(p, end);
+    if (p < end && *p == '\'') return delimited(p, end, &inner);
     if (p < end && *p >= '1' && *p <= '3' && p + 1 < end && p[1] >= '0' && p[1] <= '9') return p + 2;
     (void)man_escape_name(&p, end);
     return p;
@@ -203,6 +216,7 @@ static const char *skip_size(const char *p, const char *end) {
 /* One escape; p is behind its letter. */
 static const char *resolve_escape(char c, const char *p, const char *end, struct cru_buffer *out,
                                   bool *joined) {
+    struct cru_span inner;
     switch (c) {
     case '-': cru_buffer_add_char(out, '-'); break;
     case 'e':
@@ -223,18 +237,14 @@ static const char *resolve_escape(char c, const char *p, const char *end, struct
         add_character(man_escape_name(&p, end), out);
         break;
     }
-    case 'C': {
-        const char *close = skip_delimited(p, end);
-        if (close - p >= 2) add_character(cru_span_make(p + 1, (size_t)(close - p) - 2), out);
-        p = close;
+    case 'C':
+        p = delimited(p, end, &inner);
+        add_character(inner, out);
         break;
-    }
-    case 'N': {
-        const char *close = skip_delimited(p, end);
-        if (close - p > 2) add_code_point(out, strtoul(p + 1, NULL, 10));
-        p = close;
+    case 'N':
+        p = delimited(p, end, &inner);
+        if (inner.n) add_code_point(out, strtoul(inner.p, NULL, 10));
         break;
-    }
     case 'f':
     case 'F':
     case 'm':
@@ -247,9 +257,8 @@ static const char *resolve_escape(char c, const char *p, const char *end, struct
     case 's': p = skip_size(p, end); break;
     case 'o':
     case 'Z': { /* overstrike: its first character; a box: its text */
-        const char *close = skip_delimited(p, end);
-        if (close - p > 2) {
-            struct cru_span inner = cru_span_make(p + 1, (size_t)(close - p) - 2);
+        p = delimited(p, end, &inner);
+        if (inner.n) {
             if (c == 'o' && *inner.p != '\\') {
                 const char *q = inner.p;
                 inner = man_escape_name(&q, inner.p + inner.n);
@@ -258,18 +267,14 @@ static const char *resolve_escape(char c, const char *p, const char *end, struct
             if (inner.p[0] != '\\' || inner.n < 2 || inner.p[1] != c)
                 man_resolve(inner, out, &ignored);
         }
-        p = close;
         break;
     }
     case 'z':
         break; /* the character that follows is kept */
-    case 'h': { /* a move to the right by something is a space */
-        const char *close = skip_delimited(p, end);
-        if (close - p > 2 && p[1] != '-' && p[1] != '0' && p[1] != '|' && p[1] != '.')
-            cru_buffer_add_char(out, ' ');
-        p = close;
+    case 'h': /* a move to the right by something is a space */
+        p = delimited(p, end, &inner);
+        if (inner.n && !memchr("-0|.", *inner.p, 4)) cru_buffer_add_char(out, ' ');
         break;
-    }
     case 'A':
     case 'B':
     case 'b':
@@ -282,7 +287,7 @@ static const char *resolve_escape(char c, const char *p, const char *end, struct
     case 'v':
     case 'w':
     case 'x':
-    case 'X': p = skip_delimited(p, end); break;
+    case 'X': p = delimited(p, end, &inner); break;
     default:
         /* \& \| \^ \% \: \/ \, \) \{ \} \d \u \r \p \a \! \? print nothing; an unknown one itself */
         if (!strchr("&|^%:/,){}durpa!?\n", c)) {

@@ -112,6 +112,8 @@ static enum cru_status set_text(const struct parsing *p, struct cru_span text) {
         cru_doc_set_text(p->doc, text);
         return CRU_OK;
     }
+    /* a reader that cut a character in two must not spread it */
+    if (!cru_utf8_valid(text)) return wrong(p, "bad-encoding", "what was extracted is not UTF-8");
     struct cru_span copy = cru_arena_copy(&p->batch->arena, text);
     if (!copy.p) return memory(p);
     cru_doc_set_text(p->doc, copy);

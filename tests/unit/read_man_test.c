@@ -49,6 +49,7 @@ static void escapes(void **state) {
            "small b c d e “f” g");
     expect("x\\\" comment\n.\\\" comment\n'\\\" comment\n\\\" comment\n\\h'1m'y\\v'2'z\\w'abc'\\z_w\n",
            "x yz_w");
+    expect("\\*(L»q\\*(R« \\(é»x \\w»a«b»c \\C»bu»- \\N»65»\\N'0'd\n", "q x c •- Ad");
     expect(".ds Nm the \\\\ename\n\\*[Nm] \\*(Nm \\*x.\n", "the \\name the \\name .");
 }
 
