@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include "cmd/command.h"
 #include "crucible/base/base.h"
+#include "crucible/base/output.h"
 
 /* -h and --version are in every program; the two hidden ones feed the man pages and completion. */
 static const char *asked_for(int argc, char **argv) {
@@ -51,12 +53,21 @@ static void sleep_between_loops(char **argv) {
     if (setenv("GOMP_SPINCOUNT", "2000", 1) == 0) (void)execv("/proc/self/exe", argv);
 }
 
+/* A standard stream that is closed would be the number of the next file opened, which would then be
+ * written as if it were that stream. Opened the wrong way round, its use is still an error. */
+static void hold_standard_streams(void) {
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) == -1) (void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
 int cru_command_begin(const struct cru_command *command, struct cru_option_store *store, int argc,
                       char **argv, int *n_operands) {
     struct cru_error err;
+    hold_standard_streams();
     sleep_between_loops(argv);
     /* A closed reader is an answer of write(2), not a signal. */
     (void)signal(SIGPIPE, SIG_IGN);
+    cru_output_catch_signals();
     const char *ask = asked_for(argc, argv);
     if (ask) return answer(command, ask);
     for (size_t t = 0; t < command->n_tables; t++)

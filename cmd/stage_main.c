@@ -169,14 +169,29 @@ static int finish_run(const char *name, struct cru_stage_run *run, struct cru_pi
     return total.wrong || p->notes.bad_inputs ? CRU_EXIT_BAD : CRU_EXIT_OK;
 }
 
+/* -o, --rejects and --stats each need a file of their own: the later would replace the earlier. */
+static enum cru_status check_outputs(const struct cru_stage_run *run, struct cru_error *err) {
+    const struct {
+        const char *option, *path;
+    } outputs[] = {{"-o", run->common.output}, {"--rejects", run->rejects}, {"--stats", run->stats}};
+    enum { N = sizeof outputs / sizeof outputs[0] };
+    for (size_t i = 0; i < N; i++)
+        for (size_t k = i + 1; k < N; k++)
+            if (outputs[i].path && outputs[k].path &&
+                cru_output_same_file(outputs[i].path, outputs[k].path))
+                return cru_fail(err, CRU_USAGE, "%s and %s name one file: '%s'", outputs[i].option,
+                                outputs[k].option, outputs[k].path);
+    return CRU_OK;
+}
+
 int cru_stage_run_pipeline(const char *name, struct cru_stage_run *run,
                            struct cru_pipeline *pipeline) {
     struct cru_error err = {CRU_OK, ""};
     struct progress progress = {0};
     struct cru_output *output = NULL, *rejects = NULL;
     bool sink = pipeline->n_stages && pipeline->stages[pipeline->n_stages - 1]->class->sink;
-    enum cru_status s = CRU_OK;
-    if (!sink) s = cru_output_open(run->common.output, &output, &err);
+    enum cru_status s = check_outputs(run, &err);
+    if (s == CRU_OK && !sink) s = cru_output_open(run->common.output, &output, &err);
     if (s == CRU_OK && run->rejects) s = cru_output_open(run->rejects, &rejects, &err);
     pipeline->common = &run->common;
     pipeline->target.output = output;

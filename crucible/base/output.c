@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,8 +20,82 @@ struct cru_output {
     char buffer[BLOCK];
 };
 
+/* Paths of unfinished files, for the signal that ends the process. More than these are left behind. */
+static _Atomic(char *) unfinished[16];
+
+static void remember(char *temporary) {
+    for (size_t i = 0; i < sizeof unfinished / sizeof unfinished[0]; i++) {
+        char *none = NULL;
+        if (atomic_compare_exchange_strong(&unfinished[i], &none, temporary)) return;
+    }
+}
+
+static void forget(char *temporary) {
+    for (size_t i = 0; temporary && i < sizeof unfinished / sizeof unfinished[0]; i++) {
+        char *this = temporary;
+        if (atomic_compare_exchange_strong(&unfinished[i], &this, NULL)) return;
+    }
+}
+
+static void remove_unfinished(int number) {
+    for (size_t i = 0; i < sizeof unfinished / sizeof unfinished[0]; i++) {
+        char *path = atomic_load(&unfinished[i]);
+        if (path) (void)unlink(path);
+    }
+    (void)signal(number, SIG_DFL);
+    (void)raise(number);
+}
+
+void cru_output_catch_signals(void) {
+    static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
+    for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
+        if (signal(ends[i], remove_unfinished) == SIG_IGN) (void)signal(ends[i], SIG_IGN); /* nohup */
+}
+
+/* The descriptor that a name such as /dev/stdout or /dev/fd/63 stands for, or -1. To open the name would
+ * write over a log's beginning, and to rename to it would put a file in the place of the device. */
+static int named_descriptor(const char *path) {
+    static const char *const folders[] = {"/dev/fd/", "/proc/self/fd/"};
+    if (strcmp(path, "/dev/stdout") == 0) return STDOUT_FILENO;
+    if (strcmp(path, "/dev/stderr") == 0) return STDERR_FILENO;
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
+        size_t n = strlen(folders[i]);
+        if (strncmp(path, folders[i], n) != 0) continue;
+        char *end;
+        long number = strtol(path + n, &end, 10);
+        if (end > path + n && *end == 0 && number >= 0 && number < 1 << 20) return (int)number;
+    }
+    return -1;
+}
+
+/* What a path names without following its last part: directory and entry. */
+static bool same_entry(const char *a, const char *b) {
+    const char *paths[] = {a, b}, *names[2];
+    struct stat folders[2];
+    for (size_t i = 0; i < 2; i++) {
+        const char *slash = strrchr(paths[i], '/');
+        names[i] = slash ? slash + 1 : paths[i];
+        char *folder = slash ? strndup(paths[i], (size_t)(slash + 1 - paths[i])) : strdup(".");
+        bool found = folder && stat(folder, &folders[i]) == 0;
+        free(folder);
+        if (!found) return false;
+    }
+    return strcmp(names[0], names[1]) == 0 && folders[0].st_dev == folders[1].st_dev &&
+           folders[0].st_ino == folders[1].st_ino;
+}
+
+bool cru_output_same_file(const char *a, const char *b) {
+    struct stat x, y;
+    if (strcmp(a, "-") == 0 || strcmp(b, "-") == 0) return false;
+    bool exists = stat(a, &x) == 0, other = stat(b, &y) == 0;
+    if (exists != other) return false;
+    if (!exists) return same_entry(a, b);
+    return S_ISREG(x.st_mode) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
 static void output_free(struct cru_output *out) {
     if (!out) return;
+    forget(out->temporary);
     if (out->fd > STDOUT_FILENO) (void)close(out->fd);
     free(out->path);
     free(out->temporary);
@@ -41,8 +117,11 @@ enum cru_status cru_output_open(const char *path, struct cru_output **output,
     bool standard = strcmp(path, "-") == 0;
     /* A device or a named pipe cannot be renamed over; it is written as it is. */
     bool direct = !standard && stat(path, &info) == 0 && !S_ISREG(info.st_mode);
+    int number = standard ? -1 : named_descriptor(path);
     if (standard) {
         out->fd = STDOUT_FILENO;
+    } else if (number >= 0) {
+        out->fd = fcntl(number, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     } else if (direct) {
         out->fd = open(path, O_WRONLY | O_CLOEXEC);
     } else {
@@ -53,6 +132,7 @@ enum cru_status cru_output_open(const char *path, struct cru_output **output,
             return cru_fail_memory(err, path);
         }
         (void)snprintf(out->temporary, n, "%s.tmp-%ld", path, (long)getpid());
+        remember(out->temporary);
         out->fd = open(out->temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     }
     if (out->fd < 0) {

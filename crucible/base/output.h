@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Bytes out. A file is written as PATH.tmp-PID and renamed to PATH by cru_output_commit, after an fsync,
- * so that PATH is whole or absent; "-" is standard output. One thread at a time.
+ * so that PATH is whole or absent; "-" is standard output. Devices, pipes and
+ * names of descriptors (/dev/stdout, /dev/fd/3) are written as they are. One thread at a time.
  *
  * A closed reader (EPIPE) is not an error: writes answer CRU_END and the stage stops quietly.
  */
@@ -9,6 +10,7 @@
 #define CRU_BASE_OUTPUT_H
 
 #include "crucible/base/error.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,6 +28,12 @@ uint64_t cru_output_bytes(const struct cru_output *output);
 enum cru_status cru_output_commit(struct cru_output *output, struct cru_error *err);
 /* Removes the unfinished file and frees. NULL is fine. */
 void cru_output_abandon(struct cru_output *output);
+
+/* From here on SIGINT, SIGTERM and SIGHUP remove unfinished files before they end the process; for
+ * main(), before threads start. Signals that are ignored stay so. */
+void cru_output_catch_signals(void);
+/* True when two paths name one file, which two outputs must not write. Devices and pipes may be shared. */
+bool cru_output_same_file(const char *a, const char *b);
 
 /* Writes a whole small file the same way. */
 enum cru_status cru_write_file(const char *path, const void *p, size_t n, struct cru_error *err);

@@ -29,6 +29,13 @@ static enum cru_status open_unlinked(const char *tmpdir, int *file, struct cru_e
     return CRU_OK;
 }
 
+/* With its blocks: on a full disk a write to a page of a sparse file is a SIGBUS, not an error. */
+static int extend(int file, size_t from, size_t to) {
+    if (fallocate(file, 0, (off_t)from, (off_t)(to - from)) == 0) return 0;
+    if (errno != EOPNOTSUPP && errno != ENOSYS) return -1;
+    return ftruncate(file, (off_t)to);
+}
+
 static enum cru_status move_to_file(struct cru_spill_array *a, size_t bytes, struct cru_error *err) {
     size_t old = a->capacity * a->element;
     if (a->file < 0) {
@@ -36,10 +43,13 @@ static enum cru_status move_to_file(struct cru_spill_array *a, size_t bytes, str
         enum cru_status s = open_unlinked(a->budget->tmpdir, &file, err);
         if (s) return s;
         void *map = MAP_FAILED;
-        if (ftruncate(file, (off_t)bytes) == 0)
+        const char *what = "unable to grow temporary file in";
+        if (extend(file, 0, bytes) == 0) {
+            what = "unable to map temporary file in";
             map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+        }
         if (map == MAP_FAILED) {
-            s = cru_fail_errno(err, "unable to map temporary file in", a->budget->tmpdir);
+            s = cru_fail_errno(err, what, a->budget->tmpdir);
             (void)close(file);
             return s;
         }
@@ -51,7 +61,7 @@ static enum cru_status move_to_file(struct cru_spill_array *a, size_t bytes, str
         a->budget->spilled += bytes;
         return CRU_OK;
     }
-    if (ftruncate(a->file, (off_t)bytes))
+    if (extend(a->file, old, bytes))
         return cru_fail_errno(err, "unable to grow temporary file in", a->budget->tmpdir);
     void *map = mremap(a->p, old, bytes, MREMAP_MAYMOVE);
     if (map == MAP_FAILED)

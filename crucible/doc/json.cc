@@ -103,25 +103,31 @@ static cru_status take_id(reading *r, cru_span raw) {
     return CRU_OK;
 }
 
-static cru_status take_field(reading *r, cru_span key, cru_span raw) {
+static cru_status take_field(reading *r, cru_span raw_name, cru_span raw) {
     cru_doc *doc = r->doc;
+    cru_span name = raw_name; /* what the key says; written again as it came */
+    if (std::memchr(raw_name.p, '\\', raw_name.n)) {
+        cru_span quoted = {raw_name.p - 1, raw_name.n + 2};
+        if (!cru_json_valid(quoted)) return bad(r->err, "a key holds a bad escape");
+        if (!cru_json_unescape(quoted, &r->batch->arena, &name)) name = raw_name; /* half a surrogate */
+    }
     if (!cru_json_valid(raw)) return bad(r->err, "not valid JSON");
-    if (cru_span_is(key, "crucible")) return take_meta(r, raw);
+    if (cru_span_is(name, "crucible")) return take_meta(r, raw);
     cru_field_kind kind = CRU_FIELD_USER;
-    if (cru_span_is(key, r->text_field)) {
+    if (cru_span_is(name, r->text_field)) {
         if (r->has_text) return bad(r->err, "the text field stands twice");
         if (raw.p[0] != '"') return bad(r->err, "the text field is not a string");
         if (!cru_json_unescape(raw, &r->batch->arena, &doc->text))
             return bad(r->err, "the text field holds a bad escape");
         r->has_text = true;
         kind = CRU_FIELD_TEXT;
-    } else if (cru_span_is(key, "id")) {
+    } else if (cru_span_is(name, "id")) {
         if (r->has_id) return bad(r->err, "field 'id' stands twice");
         cru_status s = take_id(r, raw);
         if (s) return s;
         kind = CRU_FIELD_ID;
     }
-    if (cru_doc_add_field(r->batch, doc, key, raw)) return cru_fail_memory(r->err, "document");
+    if (cru_doc_add_field(r->batch, doc, raw_name, raw)) return cru_fail_memory(r->err, "document");
     doc->fields[doc->n_fields - 1].kind = kind;
     return CRU_OK;
 }

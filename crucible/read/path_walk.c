@@ -119,8 +119,8 @@ static enum cru_status next_operand(struct cru_walk *w, struct cru_error *err) {
             w->list = NULL;
             return s;
         }
-        line = cru_span_trim(line);
-        if (line.n == 0) continue;
+        if (line.n && line.p[line.n - 1] == '\r') line.n--;
+        if (line.n == 0) continue; /* blanks belong to a name */
         w->operand = strndup(line.p, line.n);
         return w->operand ? CRU_OK : cru_fail_memory(err, "the list of files");
     }

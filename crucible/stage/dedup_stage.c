@@ -125,6 +125,7 @@ static enum cru_status dedup_open(struct cru_stage *stage, struct cru_error *err
 /* The bytes that --exact compares; .p is NULL when the document has no such field. */
 static struct cru_span exact_subject(const struct dedup *d, const struct cru_doc *doc) {
     bool text = strcmp(d->exact, "text") == 0 || strcmp(d->exact, d->base.common->text_field) == 0;
+    if (strcmp(d->exact, "id") == 0) return doc->id; /* its own place in a document */
     if (!text) return cru_doc_field(doc, d->exact);
     return doc->text.p ? doc->text : CRU_SPAN("");
 }
@@ -165,10 +166,21 @@ static double worth_of(const struct dedup *d, const struct cru_doc *doc) {
     return worth;
 }
 
+#define EXACT_MARK "{\"exact\":true,\"keep\":false}"
+
+/* An earlier run, over other documents, may have marked one that is no copy here. */
+static void drop_old_mark(struct cru_doc *doc) {
+    for (size_t i = 0; i < doc->n_meta; i++)
+        if (cru_span_is(doc->meta[i].key, "dedup") && cru_span_is(doc->meta[i].value, EXACT_MARK)) {
+            memmove(doc->meta + i, doc->meta + i + 1, (--doc->n_meta - i) * sizeof *doc->meta);
+            return;
+        }
+}
+
 static enum cru_status exact_copy(struct dedup *d, struct cru_batch *batch, struct cru_doc *doc) {
     d->exact_copies++;
     if (d->mark)
-        return cru_doc_set_meta(batch, doc, "dedup", CRU_SPAN("{\"exact\":true,\"keep\":false}"));
+        return cru_doc_set_meta(batch, doc, "dedup", CRU_SPAN(EXACT_MARK));
     return cru_doc_drop(batch, doc, "dedup", "exact-duplicate", NAN, NAN);
 }
 
@@ -195,6 +207,7 @@ static enum cru_status dedup_commit(struct cru_stage *stage, struct cru_batch *b
             if (!s && !fresh && exact_copy(d, batch, doc)) s = cru_fail_memory(err, "dedup");
             if (s) return s;
         }
+        if (d->exact && d->mark && fresh) drop_old_mark(doc);
         if (!d->minhash || doc->fate != CRU_KEEP) continue;
         enum cru_status s = index_document(d, doc, found, !fresh, err);
         if (s) return s;
@@ -244,7 +257,7 @@ static enum cru_status dedup_replay(struct cru_stage *stage, struct cru_batch *b
         bool keep = kept[root] == doc->index;
         if (keep && !d->mark) continue;
         struct cru_span old = cru_doc_meta(doc, "dedup");
-        if (d->mark && d->exact && cru_span_is(old, "{\"exact\":true,\"keep\":false}")) continue;
+        if (d->mark && d->exact && cru_span_is(old, EXACT_MARK)) continue;
         struct cru_span found = cru_arena_printf(
             &batch->arena, "{\"cluster\":%llu,\"size\":%llu,\"keep\":%s}", (unsigned long long)root,
             (unsigned long long)sizes[root], keep ? "true" : "false");
