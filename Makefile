@@ -76,9 +76,10 @@ $(foreach t,$(UNIT),$(eval $(call unit_rule,$(t))))
 
 # Programs: crucible-STAGE each, and crucible that finds them.
 STAGE_PROGRAMS := read filter dedup decontaminate score embed select mix tokenize
-PROGRAMS := crucible $(STAGE_PROGRAMS:%=crucible-%) crucible-shard crucible-build crucible-report crucible-train
+PROGRAMS := crucible $(STAGE_PROGRAMS:%=crucible-%) crucible-shard crucible-build crucible-report crucible-train crucible-vocab
 BIN := $(PROGRAMS:%=$(B)/bin/%)
-MAN := $(patsubst cmd/%.1,$(B)/share/man/man1/crucible-%.1,$(filter-out cmd/crucible.1,$(wildcard cmd/*.1)))
+MAN := $(patsubst cmd/%.1,$(B)/share/man/man1/crucible-%.1,$(filter-out cmd/crucible.1,$(wildcard cmd/*.1))) \
+       $(B)/share/man/man1/crucible.1
 group = -Wl,--start-group $(1) -Wl,--end-group
 link = @mkdir -p $(@D); $(CC) $(SAN) $(LDFLAGS) $(filter %.o,$^) $(call group,$(filter %.a,$^)) -o $@ $(LDLIBS) -lgomp
 
@@ -100,6 +101,10 @@ $(B)/share/man/man1/crucible-%.1: cmd/%.1 $(B)/bin/crucible-%
 	@mkdir -p $(@D)
 	@$(B)/bin/crucible-$* --man-options > $@.options
 	@sed -e '/@OPTIONS@/{r $@.options' -e 'd;}' $< > $@.tmp && mv $@.tmp $@ && rm -f $@.options
+
+$(B)/share/man/man1/crucible.1: cmd/crucible.1
+	@mkdir -p $(@D)
+	@cp $< $@
 
 .PHONY: all programs
 all: programs $(MAN)
@@ -175,6 +180,7 @@ lint: deps-lint
 	  $(foreach r,$(ROOMS),$(wildcard $(r)/*.c)) $(wildcard cmd/*.c)
 	@echo "lint: clean"
 format:
+	$(call install,clang-format)
 	clang-format -i $(shell git ls-files '*.c' '*.h' '*.cc')
 
 # Each parser's fuzz target, FUZZ_SECONDS each (libFuzzer).
@@ -193,7 +199,7 @@ install: all
 	  $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	install -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(MAN) $(DESTDIR)$(PREFIX)/share/man/man1
-	install -m 644 recipes/*.yaml $(DESTDIR)$(PREFIX)/share/crucible/recipes
+	install -m 644 recipes/*.yaml recipes/*.jsonl $(DESTDIR)$(PREFIX)/share/crucible/recipes
 	install -m 644 recipes/models/*.yaml $(DESTDIR)$(PREFIX)/share/crucible/recipes/models
 	[ ! -f $(B)/share/crucible/qwen3.vocab ] || install -m 644 $(B)/share/crucible/qwen3.vocab $(DESTDIR)$(PREFIX)/share/crucible
 	sh tests/completion.sh $(B)/bin > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/crucible

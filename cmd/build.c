@@ -20,7 +20,7 @@ struct build_options {
 static const struct cru_option options[] = {
     {CRU_OPTION_STRING, 0, "work", AT(work), "DIR", NULL, NULL, 0, 0,
      "work directory: catalog, steps, shards, checkpoints; default build-NAME"},
-    {CRU_OPTION_FLAG, 0, "check", AT(check), NULL, NULL, NULL, 0, 0, "check the recipe and stop"},
+    {CRU_OPTION_FLAG, 0, "check", AT(check), NULL, NULL, NULL, 0, 0, "check the recipe, not what it reads, and stop"},
     {CRU_OPTION_FLAG, 0, "dry-run", AT(dry_run), NULL, NULL, NULL, 0, 0,
      "say which steps would run and which are done"},
     {CRU_OPTION_LIST, 0, "set", AT(set), "KEY=VALUE", NULL, NULL, 0, 0,
@@ -79,7 +79,7 @@ static enum cru_status run(const struct build_options *o, const char *path, stru
         s = cru_fail(err, CRU_USAGE, "option '--work': path too long");
     if (s == CRU_OK && !find_trainer(trainer, sizeof trainer))
         s = cru_fail(err, CRU_FATAL, "unable to find: 'crucible-train'");
-    if (s == CRU_OK && !o->dry_run) s = cru_recipe_try(&recipe, err);
+    if (s == CRU_OK && !o->dry_run) s = cru_recipe_try(&recipe, !o->check, err);
     build->recipe = &recipe;
     build->work = work;
     build->trainer = trainer;

@@ -32,6 +32,7 @@ static const struct program {
     {"Look and measure", "report", "Reports a build: funnel, mixing, scores, strata."},
     {"Tokens out", "tokenize", "Turns documents into shards of token ids."},
     {"Tokens out", "shard", "Looks at shards, checks them, and exports them for other trainers."},
+    {"Tokens out", "vocab", "Compiles a vocabulary for tokenize, or says what one is."},
     {"The whole way", "build", "Runs a recipe in one process, and resumes it."},
     {"The whole way", "train", "Trains a BOREAL model on token shards: a superposed phase, then an ordinary one."},
 };

@@ -8,7 +8,6 @@ echo '  case $stage in'
 stages=''
 for program in "$1"/crucible-*; do
     stage=${program##*/crucible-}
-    [ "$stage" = vocab ] && continue
     stages="$stages $stage"
     echo "  $stage) words='$("$program" --words)' ;;"
 done

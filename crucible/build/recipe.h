@@ -68,9 +68,10 @@ enum cru_status cru_recipe_load(const char *path, struct cru_recipe *recipe, str
 /* What load checks behind the YAML, and set again; recipe_check.c. */
 enum cru_status cru_recipe_check(const struct cru_recipe *recipe, struct cru_error *err);
 
-/* Looks further, once all values are set: every path is there, and every stage opens with its options
- * (rule names, evaluation sets, vocabulary). Costs what opening the stages costs. */
-enum cru_status cru_recipe_try(const struct cru_recipe *recipe, struct cru_error *err);
+/* Looks further, once all values are set: every stage opens with its options (rule names, conditions).
+ * With `inputs` what must be on this machine is looked for too: paths, evaluation sets, vocabulary, model.
+ * Costs what opening the stages costs. */
+enum cru_status cru_recipe_try(const struct cru_recipe *recipe, bool inputs, struct cru_error *err);
 
 /* Overrides one value: "STAGE.option=V" (every stage of that name), "train.option=V",
  * "SOURCE.option=V", "seed=N", "name=S". */

@@ -128,7 +128,7 @@ enum cru_status cru_recipe_check(const struct cru_recipe *recipe, struct cru_err
 
 /* All but the sink, whose opening would begin to write; of that one the vocabulary. */
 static enum cru_status try_stages(const struct cru_recipe *recipe, const struct cru_recipe_stage *stages,
-                                  size_t n, struct cru_error *err) {
+                                  size_t n, bool inputs, struct cru_error *err) {
     enum cru_status s = CRU_OK;
     struct cru_error why;
     for (size_t i = 0; s == CRU_OK && i < n; i++) {
@@ -147,22 +147,23 @@ static enum cru_status try_stages(const struct cru_recipe *recipe, const struct 
             if (class->open) s = class->open(stage, &why);
             cru_stage_free(stage);
         }
-        if (s) return blame(recipe, "stage", class->name, &why, err);
+        if (s == CRU_USAGE || (s && inputs)) return blame(recipe, "stage", class->name, &why, err);
+        s = CRU_OK;
     }
     return s;
 }
 
-enum cru_status cru_recipe_try(const struct cru_recipe *recipe, struct cru_error *err) {
+enum cru_status cru_recipe_try(const struct cru_recipe *recipe, bool inputs, struct cru_error *err) {
     enum cru_status s = CRU_OK;
     for (size_t i = 0; s == CRU_OK && i < recipe->n_sources; i++) {
         const struct cru_recipe_source *source = &recipe->sources[i];
-        for (size_t k = 0; s == CRU_OK && k < source->n_paths; k++)
+        for (size_t k = 0; inputs && s == CRU_OK && k < source->n_paths; k++)
             if (strcmp(source->paths[k], "-") != 0 && access(source->paths[k], R_OK))
                 s = cru_fail_errno(err, "unable to open", source->paths[k]);
-        if (s == CRU_OK) s = try_stages(recipe, source->stages, source->n_stages, err);
+        if (s == CRU_OK) s = try_stages(recipe, source->stages, source->n_stages, inputs, err);
     }
-    if (s == CRU_OK) s = try_stages(recipe, recipe->stages, recipe->n_stages, err);
-    for (size_t i = 0; s == CRU_OK && i < recipe->n_train; i++) {
+    if (s == CRU_OK) s = try_stages(recipe, recipe->stages, recipe->n_stages, inputs, err);
+    for (size_t i = 0; inputs && s == CRU_OK && i < recipe->n_train; i++) {
         const char *name = recipe->train[i].row->name, *path = recipe->train[i].value;
         if ((strcmp(name, "model") == 0 || strcmp(name, "eval-data") == 0) && access(path, R_OK))
             s = cru_fail_errno(err, "unable to open", path);

@@ -36,15 +36,25 @@ wrong 64 "'wrong.yaml': it is empty" '1!d; s/.*/# nothing/'
 wrong 64 "more than one YAML document" '$a---\nname: other'
 wrong 64 "source 'base'.*'codee' is not one of" 's/format: code/format: codee/'
 wrong 64 "stage 'select'.*'ten' is not a whole number" 's/budget: 10/budget: ten/'
+wrong 64 "stage 'decontaminate': no evaluation set" 's/against: .*]//'
 wrong 64 "stage 'select'" 's/budget: 10, //'
 wrong 64 "section 'train'.*'two' is not a whole number" 's/steps: 2/steps: two/'
 wrong 64 "section 'train'.*no model" 's/model: [^,]*, //'
 wrong 64 "'ids' is for the command line" 's/bag: 4/ids: true/'
 wrong 64 "seed '99999999999999999999'" '$aseed: 99999999999999999999'
 wrong 64 "holds a slash" 's/small/..\/small/'
-wrong 2 "nosuch.yaml" 's/model: [^,]*,/model: nosuch.yaml,/'
-wrong 2 "'nowhere'" 's/paths: .in./paths: [nowhere]/'
-wrong 2 "cannot find vocabulary" 's/qwen3/nosuchvocab/'
+missing() { # what the message says, sed expression: the recipe is right, but cannot be built here
+    sed "$2" r.yaml >missing.yaml
+    crucible build --check missing.yaml >/dev/null
+    expect_exit 2 crucible build missing.yaml --work never
+    has stderr "$1"
+    [ -e never ] && fail "a build that cannot end was begun"
+    return 0
+}
+missing "nosuch.yaml" 's/model: [^,]*,/model: nosuch.yaml,/'
+missing "nosuch.jsonl" 's/evals.jsonl/nosuch.jsonl/'
+missing "'nowhere'" 's/paths: .in./paths: [nowhere]/'
+missing "cannot find vocabulary" 's/qwen3/nosuchvocab/'
 expect_exit 2 crucible build --check in
 has stderr "Is a directory"
 sed 's/exact: true/exact: True/' r.yaml >yes.yaml
