@@ -35,12 +35,10 @@ static int answer(const struct cru_command *command, const char *ask) {
     if (help)
         cru_buffer_printf(&out, "  %-32sthis page\n  %-32sversion\n\nMore: crucible help %s\n",
                           "-h, --help", "    --version", command->name);
-    if (out.failed || fwrite(out.p, 1, out.n, stdout) != out.n) {
-        cru_buffer_release(&out);
-        return cru_command_end(command->name, CRU_EXIT_FATAL);
-    }
+    int status = out.failed ? CRU_EXIT_FATAL : CRU_EXIT_OK;
+    if (!out.failed) (void)fwrite(out.p, 1, out.n, stdout); /* cru_command_end sees a failure */
     cru_buffer_release(&out);
-    return cru_command_end(command->name, CRU_EXIT_OK);
+    return cru_command_end(command->name, status);
 }
 
 /*
@@ -95,10 +93,13 @@ int cru_command_fail(const char *name, const struct cru_error *err) {
 }
 
 int cru_command_end(const char *name, int status) {
+    int why = ferror(stdout) ? errno : 0; /* of a write just before */
     errno = 0;
-    if (fflush(stdout) == 0 && fclose(stdout) == 0) return status;
-    if (errno == EPIPE) return status;
+    bool flushed = fflush(stdout) == 0, closed = fclose(stdout) == 0;
+    if (!why && flushed && closed) return status;
+    if (!why) why = errno;
+    if (why == EPIPE) return status;
     (void)fprintf(stderr, "crucible %s: unable to write: 'standard output': %s\n", name,
-                  strerror(errno));
+                  strerror(why));
     return CRU_EXIT_FATAL;
 }

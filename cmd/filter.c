@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* crucible filter: the filter stage on its own, and the table of its rules. */
+#include <signal.h>
+
 #include "cmd/command.h"
 #include "cmd/stage_main.h"
 #include "crucible/base/base.h"
@@ -9,10 +11,12 @@
 static int list_rules(void) {
     struct cru_buffer table;
     cru_buffer_init(&table);
+    (void)signal(SIGPIPE, SIG_IGN);
     cru_rule_sets_list(&table);
-    bool ok = !table.failed && fwrite(table.p, 1, table.n, stdout) == table.n;
+    int status = table.failed ? CRU_EXIT_FATAL : CRU_EXIT_OK;
+    if (!table.failed) (void)fwrite(table.p, 1, table.n, stdout); /* cru_command_end sees a failure */
     cru_buffer_release(&table);
-    return cru_command_end("filter", ok ? CRU_EXIT_OK : CRU_EXIT_FATAL);
+    return cru_command_end("filter", status);
 }
 
 int main(int argc, char **argv) {

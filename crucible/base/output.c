@@ -125,6 +125,12 @@ enum cru_status cru_output_open(const char *path, struct cru_output **output,
     } else if (direct) {
         out->fd = open(path, O_WRONLY | O_CLOEXEC);
     } else {
+        bool link = lstat(path, &info) == 0 && S_ISLNK(info.st_mode);
+        char *target = link ? realpath(path, NULL) : NULL;
+        if (target) { /* a link stays a link: what it names is replaced */
+            free(out->path);
+            path = out->path = target;
+        }
         size_t n = strlen(path) + 32;
         out->temporary = malloc(n);
         if (!out->temporary) {

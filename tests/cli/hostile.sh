@@ -47,6 +47,18 @@ same good.jsonl there
 pass there -o there && pass good.jsonl -o /dev/null --rejects /dev/null || fail "in place or to /dev/null"
 same good.jsonl there
 
+# A link stays a link.
+ln -s there link
+pass good.jsonl -o link && [ -L link ] || fail "-o replaced a link"
+same good.jsonl there
+# What is printed rather than written meets a closed reader and a full disk in the same way.
+(crucible filter --list-rules; echo $? >code) | true
+[ "$(cat code)" = 0 ] || fail "--list-rules into a closed pipe gives $(cat code)"
+if [ -c /dev/full ]; then
+    expect_exit 2 sh -c 'crucible filter --list-rules >/dev/full'
+    has stderr "No space left"
+fi
+
 # Names of descriptors are written as they are: /dev/stdout stays what it is, a log keeps its beginning.
 if [ -L /dev/stdout ]; then
     echo begin >log
