@@ -174,6 +174,10 @@ cru_status read_added(element root, bool nfc, cru_vocab_draft *draft, cru_error 
             return refuse(err, "added_tokens: an entry without content or id");
         if (flag(t, "lstrip", false) || flag(t, "rstrip", false) || flag(t, "single_word", false))
             return refuse(err, "added_tokens: lstrip, rstrip and single_word are not supported");
+        /* The reference then takes the model's id, whatever the entry says (0.23.3). */
+        uint64_t other;
+        if (root["model"]["vocab"].at_key(content).get(other) == simdjson::SUCCESS && other != id)
+            return refuse(err, "added_tokens: an entry is in the model's vocab with another id");
         flag(t, "normalized", true) ? normalized++ : raw++;
         cru_status status = cru_vocab_draft_added(draft, static_cast<uint32_t>(id), span(content),
                                                   flag(t, "special", false), err);

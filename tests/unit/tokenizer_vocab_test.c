@@ -171,9 +171,10 @@ static void refusals_name_their_reason(void **state) {
         {{.merges = "[\"he\"]"}, "no pair"},
         {{.merges = "7"}, "no merges"},
         {{.added = "[{\"id\":300,\"content\":\"x\",\"lstrip\":true}]"}, "lstrip"},
-        {{.added = "[{\"id\":300,\"content\":\"x\",\"normalized\":true}]"}, "normalized"},
-        {{.added = "[{\"id\":97,\"content\":\"x\",\"normalized\":false}]"}, "another token"},
-        {{.added = "[{\"id\":9000000,\"content\":\"x\",\"normalized\":false}]"}, "ids are below"},
+        {{.added = "[{\"id\":300,\"content\":\"<x>\",\"normalized\":true}]"}, "normalized"},
+        {{.added = "[{\"id\":300,\"content\":\"hey\",\"normalized\":false}]"}, "another id"},
+        {{.added = "[{\"id\":97,\"content\":\"<x>\",\"normalized\":false}]"}, "another token"},
+        {{.added = "[{\"id\":9000000,\"content\":\"<x>\",\"normalized\":false}]"}, "ids are below"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct parts p = plain;
