@@ -199,7 +199,7 @@ static void take_log(cyaml_log_t level, void *context, const char *format, va_li
 static const char *nearest_of(const char *const *names, const char *key) {
     struct cru_option rows[CLASSES_MAX + 8];
     size_t n = 0;
-    for (; names[n] && n < CLASSES_MAX + 7; n++)
+    for (; n < CLASSES_MAX + 7 && names[n]; n++)
         rows[n] = (struct cru_option){.type = CRU_OPTION_FLAG, .name = names[n]};
     rows[n] = (struct cru_option){.type = CRU_OPTION_END};
     return cru_options_nearest(rows, key);
@@ -214,7 +214,7 @@ static const char *nearest_key(const char *inside, const char *key) {
     if (strcmp(inside, "train") == 0) return cru_options_nearest(cru_recipe_train_options, key);
     if (strcmp(inside, "stages") == 0) {
         const char *names[CLASSES_MAX + 1] = {NULL};
-        for (size_t k = 0; cru_stage_classes[k] && k < CLASSES_MAX; k++) names[k] = cru_stage_classes[k]->name;
+        for (size_t k = 0; k < CLASSES_MAX && cru_stage_classes[k]; k++) names[k] = cru_stage_classes[k]->name;
         return nearest_of(names, key);
     }
     if (strcmp(inside, "sources") != 0) return nearest_of(top, key);
