@@ -39,7 +39,7 @@ for part; do
         "$build/bin/crucible-report" --json "$work/whole" | python3 -c '
 import json, sys
 r = json.load(sys.stdin)
-raw = sum(s["bytes_in"] for t in r["steps"] for s in t["stages"] if s["name"] == "read")
+raw = sum(s["bytes_in"] for t in r["steps"] for s in t["stages"] if s["stage"] == "read")
 seconds = float(sys.argv[2]) - float(sys.argv[1])
 print("quickstart without training: %.1f MB raw in %.2f s wall, %.1f MB/s" % (raw / 1e6, seconds, raw / 1e6 / seconds))' "$start" "$end" ;;
     memory) # peak memory of streaming stages on 2 GB
