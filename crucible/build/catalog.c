@@ -8,6 +8,8 @@
 static const char schema[] =
     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
     "CREATE TABLE IF NOT EXISTS info(key TEXT PRIMARY KEY, value TEXT);"
+    "CREATE TABLE IF NOT EXISTS run(id INTEGER PRIMARY KEY, recipe TEXT, version TEXT, seed INTEGER,"
+    " threads INTEGER, started TEXT, finished TEXT, status TEXT, steps_run INTEGER, steps_kept INTEGER);"
     "CREATE TABLE IF NOT EXISTS step(key TEXT PRIMARY KEY, name TEXT, kind TEXT, source TEXT,"
     " output TEXT, seconds REAL, finished TEXT);"
     "CREATE TABLE IF NOT EXISTS stage(step TEXT, ordinal INTEGER, name TEXT, documents_in INTEGER,"
@@ -59,9 +61,14 @@ enum cru_status cru_catalog_open(const char *path, bool write, struct cru_catalo
     return CRU_OK;
 }
 
+void cru_catalog_abort(struct cru_catalog *c) {
+    if (c->open) (void)sqlite3_exec(c->db, "ROLLBACK", NULL, NULL, NULL);
+    c->open = false;
+}
+
 void cru_catalog_close(struct cru_catalog *c) {
     if (!c) return;
-    if (c->open) (void)sqlite3_exec(c->db, "ROLLBACK", NULL, NULL, NULL);
+    cru_catalog_abort(c);
     (void)sqlite3_finalize(c->find);
     (void)sqlite3_finalize(c->document);
     (void)sqlite3_close(c->db);
@@ -101,6 +108,22 @@ enum cru_status cru_catalog_info(struct cru_catalog *c, const char *key, const c
                                  struct cru_error *err) {
     const struct value v[] = {TEXT(key), TEXT(value)};
     return insert(c, "INSERT OR REPLACE INTO info VALUES(?,?)", v, 2, err);
+}
+
+enum cru_status cru_catalog_run_begin(struct cru_catalog *c, const char *recipe, int64_t seed, int64_t threads,
+                                      int64_t *id, struct cru_error *err) {
+    const struct value v[] = {TEXT(recipe), TEXT(CRU_VERSION), INTEGER(seed), INTEGER(threads)};
+    enum cru_status s = insert(c, "INSERT INTO run(recipe, version, seed, threads, started, status)"
+                                  " VALUES(?,?,?,?,datetime('now'),'unfinished')", v, 4, err);
+    *id = sqlite3_last_insert_rowid(c->db);
+    return s;
+}
+
+enum cru_status cru_catalog_run_end(struct cru_catalog *c, int64_t id, const char *status, size_t steps_run,
+                                    size_t steps_kept, struct cru_error *err) {
+    const struct value v[] = {TEXT(status), INTEGER(steps_run), INTEGER(steps_kept), INTEGER(id)};
+    return insert(c, "UPDATE run SET finished = datetime('now'), status = ?, steps_run = ?, steps_kept = ?"
+                     " WHERE id = ?", v, 4, err);
 }
 
 bool cru_catalog_finished(struct cru_catalog *c, const char *key) {

@@ -4,6 +4,8 @@
  * which counts, and which document went where. A step is recorded in the same transaction as the rows that
  * belong to it, after its output stands under its final name: what is recorded is whole.
  *
+ *   run(id, recipe, version, seed, threads, started, finished, status, steps_run, steps_kept)
+ *                                                                 one a call of build; a killed one stays 'unfinished'
  *   step(key, name, kind, source, output, seconds, finished)      one for each finished step
  *   stage(step, ordinal, name, counts..., stats)                  stats: the stage's own JSON members
  *   reason(step, stage, rule, documents, bytes)
@@ -31,6 +33,12 @@ struct sqlite3 *cru_catalog_database(struct cru_catalog *catalog); /* for the re
 enum cru_status cru_catalog_info(struct cru_catalog *catalog, const char *key, const char *value,
                                  struct cru_error *err);
 
+/* A row of `run`; `status` at the end is "done" or what failed. */
+enum cru_status cru_catalog_run_begin(struct cru_catalog *catalog, const char *recipe, int64_t seed,
+                                      int64_t threads, int64_t *id, struct cru_error *err);
+enum cru_status cru_catalog_run_end(struct cru_catalog *catalog, int64_t id, const char *status,
+                                    size_t steps_run, size_t steps_kept, struct cru_error *err);
+
 /* Was the step finished? */
 bool cru_catalog_finished(struct cru_catalog *catalog, const char *key);
 /* Forgets all steps of a kind, durably, before their output is removed. Not within a transaction. */
@@ -47,6 +55,7 @@ enum cru_status cru_catalog_step(struct cru_catalog *catalog, const struct cru_s
 enum cru_status cru_catalog_stage(struct cru_catalog *catalog, const char *step, int ordinal,
                                   const char *name, const struct cru_counts *counts,
                                   const char *stats, struct cru_error *err);
+void cru_catalog_abort(struct cru_catalog *catalog); /* rolls back what is open, if anything is */
 enum cru_status cru_catalog_commit(struct cru_catalog *catalog, struct cru_error *err);
 
 /* Replaces the list of current steps. */

@@ -148,7 +148,13 @@ static bool is_finished(struct runner *r, const struct step *step) {
         step->kind == STEP_SHARDS  ? join(path, &unused, "%s/manifest.json", r->shards)
         : step->kind == STEP_TRAIN ? join(path, &unused, "%s/train/%s/log.jsonl", r->build->work, step->key)
                                    : join(path, &unused, "%s/steps/%s.spool", r->build->work, step->key);
-    return s == CRU_OK && stat(path, &info) == 0;
+    if (s != CRU_OK || stat(path, &info) != 0) return false;
+    if (step->kind != STEP_READ && step->kind != STEP_STAGES) return true;
+    /* A spool that is cut or whose tables are damaged is made again. */
+    struct cru_spool *spool = NULL;
+    s = cru_spool_open(path, &r->build->common, &spool, &unused);
+    cru_spool_free(spool);
+    return s == CRU_OK;
 }
 
 /* Removes what a killed run left under temporary names. */
@@ -475,13 +481,32 @@ static enum cru_status set_current(struct runner *r, struct cru_error *err) {
     return s;
 }
 
+/* Runs the plan with a row of its own in the catalog, which says how it ended. */
+static enum cru_status run_recorded(struct runner *r, struct cru_error *err) {
+    int64_t id;
+    struct cru_error late = {CRU_OK, ""};
+    enum cru_status s = cru_catalog_run_begin(r->catalog, r->build->recipe->path, r->build->recipe->seed,
+                                              r->build->common.threads, &id, err);
+    if (s) return s;
+    s = run_plan(r, err);
+    if (s == CRU_OK) s = set_current(r, err);
+    cru_catalog_abort(r->catalog);
+    enum cru_status end = cru_catalog_run_end(r->catalog, id, s == CRU_OK ? "done" : err->message,
+                                              r->build->steps_run, r->build->steps_kept, &late);
+    if (s == CRU_OK && end) {
+        *err = late;
+        s = end;
+    }
+    return s;
+}
+
 enum cru_status cru_build_run(struct cru_build *build, struct cru_error *err) {
     struct runner r = {.build = build, .lock = -1};
     enum cru_status s = join(r.shards, err, "%s/shards", build->work);
     if (s == CRU_OK) s = build->dry_run ? look_at_work(&r, err) : open_work(&r, err);
     if (s == CRU_OK) s = make_plan(&r, err);
-    if (s == CRU_OK) s = run_plan(&r, err);
-    if (s == CRU_OK && !build->dry_run) s = set_current(&r, err);
+    if (s == CRU_OK && !build->dry_run) s = run_recorded(&r, err);
+    else if (s == CRU_OK) s = run_plan(&r, err);
     cru_catalog_close(r.catalog);
     free(r.plan.steps);
     if (r.lock >= 0) (void)close(r.lock);

@@ -21,3 +21,16 @@ rm cut/steps/*.spool
 rm -r cut/shards
 crucible build -q recipe.yaml --work cut
 diff -r whole/shards cut/shards || fail "rebuilt and uninterrupted differ"
+# A spool that was cut is made again instead of failing the build.
+spool=$(ls cut/steps/*.spool | head -n 1)
+head -c 1000 "$spool" >cut.spool
+cp cut.spool "$spool"
+rm -r cut/shards
+crucible build -q recipe.yaml --work cut
+diff -r whole/shards cut/shards || fail "a cut spool changed the shards"
+# The catalog has a row a run, and the killed ones say so.
+python3 - <<'P'
+import sqlite3
+runs = sqlite3.connect("cut/catalog.db").execute("SELECT status, steps_run FROM run ORDER BY id").fetchall()
+assert len(runs) >= 4 and runs[-1] == ("done", runs[-1][1]) and any(r[0] == "unfinished" for r in runs), runs
+P
