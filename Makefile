@@ -187,12 +187,12 @@ format:
 FUZZ := $(wildcard tests/fuzz/*_fuzz.c)
 FUZZ_SECONDS ?= 20
 fuzz: deps-lint
-	@$(SUB) -s B=build-fuzz CC=clang CXX=clang++ WARN= SAN="-fsanitize=fuzzer-no-link,address,undefined" OPT="-O1 -g" $(FUZZ:%.c=build-fuzz/%)
+	@$(SUB) -s B=build-fuzz CC=clang CXX=clang++ WARN= SAN="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined" OPT="-O1 -g" $(FUZZ:%.c=build-fuzz/%)
 	@for f in $(FUZZ:%.c=build-fuzz/%); do mkdir -p build-fuzz/corpus/$$(basename $$f); \
 	  echo "$$f"; $$f -max_total_time=$(FUZZ_SECONDS) -verbosity=0 -print_final_stats=0 build-fuzz/corpus/$$(basename $$f) || exit 1; done
 build-fuzz/tests/fuzz/%: tests/fuzz/%.c $(foreach r,$(filter-out cmd/train,$(ROOMS)),build-fuzz/lib/lib$(subst /,-,$(r)).a) build-fuzz/lib/libcmd-train.a
 	@mkdir -p $(@D)
-	clang $(CPPFLAGS) -std=c11 -O1 -g -fsanitize=fuzzer-no-link,address,undefined -c $< -o $@.o
+	clang $(CPPFLAGS) -std=c11 -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -c $< -o $@.o
 	clang++ -fsanitize=fuzzer,address,undefined $@.o $(call group,$(filter %.a,$^)) -o $@ $(LDLIBS) -lgomp
 
 install: all

@@ -123,6 +123,10 @@ static bool stretch_is_nfc(const struct cru_classes *classes, const unsigned cha
 enum cru_status cru_normalise(struct cru_normaliser *nz, const struct cru_classes *classes,
                               struct cru_span text, struct cru_span *result,
                               struct cru_error *err) {
+    if (text.n == 0) {
+        *result = text;
+        return CRU_OK;
+    }
     const unsigned char *p = (const unsigned char *)text.p, *end = p + text.n;
     const unsigned char *copied = p, *start = p; /* start: of the last character seen */
     bool changed = false, joins = false;         /* joins: marks may combine with that character */
