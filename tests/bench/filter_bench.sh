@@ -12,7 +12,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 cc -std=c11 -O2 -I. -D_GNU_SOURCE tests/bench/filter_speed.c "$lib/libcrucible-filter.a" "$lib/libcrucible-doc.a" \
-    "$lib/libcrucible-base.a" -o "$work/speed" -larchive -lzstd -lxxhash -lutf8proc -lcld2 -lsimdjson -lstdc++ -lm -lgomp
+    "$lib/libcrucible-base.a" -o "$work/speed" -larchive -lzstd -lz -lxxhash -lutf8proc -lcld2 -lsimdjson -lstdc++ -lm -lgomp
 echo "== kernels, text in memory"
 "$work/speed" "$file" 5
 

@@ -375,8 +375,8 @@ static void test_empty(void **state) {
     has(w.out.p, "\"steps\":[],");
     number_is(&w, "documents.documents", 0);
     page_is_whole(made(&w, cru_report_html));
-    assert_int_equal(cru_report_text("/nonexistent/work", &w.out, &w.err), CRU_FATAL);
-    has(w.err.message, "'/nonexistent/work/catalog.db'");
+    assert_int_equal(cru_report_text("/nonexistent/place", &w.out, &w.err), CRU_FATAL);
+    has(w.err.message, "'/nonexistent/place/catalog.db'");
     work_close(&w);
 }
 
