@@ -25,7 +25,7 @@ int main(int argc, char **argv) {
         if (cru_reader_open(&options, paths, n_paths, &reader, &err)) {
             status = cru_command_fail("read", &err);
         } else {
-            struct cru_pipeline pipeline = {.source = cru_source_reader(reader), .source_name = "read"};
+            struct cru_pipeline pipeline = {.source = cru_source_reader(reader)};
             status = cru_stage_run_pipeline("read", &run, &pipeline);
         }
         cru_reader_free(reader);

@@ -127,12 +127,10 @@ static enum cru_status write_stats(const char *name, const struct cru_stage_run 
     cru_buffer_init(&json);
     cru_buffer_printf(&json, "{\"stage\":\"%s\",\"version\":\"%s\",\"threads\":%lld,\"seconds\":%.3f,",
                       name, CRU_VERSION, (long long)run->common.threads, wall);
-    struct cru_error ignored;
-    enum cru_status s = cru_counts_merge(&total, &(struct cru_counts){.reasons = NULL}, &ignored);
     /* Reasons of the source and of the stages together. */
     struct cru_counts reasons = {.reasons = p->source_counts.reasons,
                                  .n_reasons = p->source_counts.n_reasons};
-    if (s == CRU_OK) s = cru_counts_merge(&total, &reasons, err);
+    enum cru_status s = cru_counts_merge(&total, &reasons, err);
     for (size_t k = 0; s == CRU_OK && k < p->n_stages; k++) {
         reasons = (struct cru_counts){.reasons = p->stages[k]->counts.reasons,
                                       .n_reasons = p->stages[k]->counts.n_reasons};
@@ -245,7 +243,6 @@ int cru_stage_main(int argc, char **argv, const struct cru_stage_class *class) {
             status = cru_command_fail(class->name, &err);
         } else {
             struct cru_pipeline pipeline = {.source = cru_source_reader(reader),
-                                            .source_name = class->name,
                                             .stages = &stage,
                                             .n_stages = 1};
             status = cru_stage_run_pipeline(class->name, &run, &pipeline);

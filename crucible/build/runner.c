@@ -344,7 +344,6 @@ static enum cru_status run_documents(struct runner *r, size_t at, struct cru_err
     run->common.seed = r->build->recipe->seed;
     run->common.output = r->shards;
     run->pipeline.common = &run->common;
-    run->pipeline.source_name = "read";
     enum cru_status s = open_stages(r, step, run, err);
     if (s == CRU_OK) s = open_source(r, at, run, err);
     if (s == CRU_OK) s = open_target(r, at, run, err);

@@ -11,7 +11,6 @@
 struct segment {
     struct cru_source source;
     struct cru_counts *source_counts; /* of the reader; NULL behind a spool */
-    const char *source_name;
     struct cru_stage **stages;
     size_t n_stages;
     bool replay_first; /* stages[0] sees its documents for the second time */

@@ -48,7 +48,6 @@ void cru_run_notes_release(struct cru_run_notes *notes);
 struct cru_pipeline {
     struct cru_source source;
     struct cru_counts source_counts; /* documents the source gave, and those it could not */
-    const char *source_name;         /* the stage named in rejects of the source: "read" */
     struct cru_stage **stages;
     size_t n_stages;
     struct cru_target target;

@@ -159,7 +159,7 @@ static enum cru_status run(struct chain *c, int threads, int cut_after, int fail
     c->stages[1] = cru_stage_new(&turner_class, &c->common);
     c->stages[2] = cru_stage_new(&collector_class, &c->common);
     ((struct sieve *)c->stages[0])->fail_at = fail_at;
-    c->pipeline = (struct cru_pipeline){.source = {&c->numbers, numbers_fill, numbers_parse}, .source_name = "read",
+    c->pipeline = (struct cru_pipeline){.source = {&c->numbers, numbers_fill, numbers_parse},
                                         .stages = c->stages, .n_stages = 3, .common = &c->common};
     return cru_pipeline_run(&c->pipeline, &c->err);
 }
