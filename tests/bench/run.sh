@@ -56,10 +56,10 @@ with open(sys.argv[2], "w") as out:
             if size >= 2e9: break
 PY
         for stage in "read" "filter --rules gopher-quality,gopher-repetition,c4" "filter --detect-lang" "dedup --exact" \
-            "decontaminate --against recipes/quickstart-eval.jsonl" "dedup --minhash" "score" "mix --by bytes" "tokenize -o $work/two-gb.shards"; do
+            "decontaminate --against recipes/quickstart-eval.jsonl" "dedup --minhash" "score" "mix --by bytes" "embed -o $work/two-gb.npy" "tokenize -o $work/two-gb.shards"; do
             rm -rf "$work/two-gb.shards"
             output="-o /dev/null"
-            case $stage in tokenize*) output= ;; esac
+            case $stage in tokenize*|embed*) output= ;; esac
             python3 - $stage <<PY
 import resource, subprocess, sys, time
 start = time.time()
@@ -69,7 +69,7 @@ u = resource.getrusage(resource.RUSAGE_CHILDREN)
 print("%-60s exit %d  peak %4.0f MiB  %6.1f s wall  %6.1f s CPU" % (" ".join(sys.argv[1:])[:60], code, u.ru_maxrss / 1024, time.time() - start, u.ru_utime + u.ru_stime))
 PY
         done
-        rm -rf "$work/two-gb.jsonl" "$work/two-gb.shards" ;;
+        rm -rf "$work/two-gb.jsonl" "$work/two-gb.npy" "$work/two-gb.shards" ;;
     tokenizer)
         peers tokenizers==0.23.3 gigatoken numpy
         ranks=${XDG_CACHE_HOME:-$HOME/.cache}/crucible/qwen.tiktoken
