@@ -1,56 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Text to ids. Nearly every piece is short and seen before, so the loop is: find where the piece ends,
- * make a key of its bytes, look it up, copy its ids.
- *
- *   set of the cache, one cache line:   [ low high | id id id id ][ low high | id id id id ]
- *                                         bytes of the piece, zeros; high's last byte is
- *                                         (number of ids) << 4 | (number of bytes)
- *
- * A piece of more than 4 ids keeps them in `pool`; when that is full, all is forgotten. A miss asks the
- * vocabulary's own table of tokens, then merges. Longer pieces, the words of most alphabets but
- * ours, have a plainer cache of their own. Memory is fixed whatever the text.
+ * Text to ids. Where pieces end is found a window of text at a time (piece_masks.h) or, for patterns that
+ * have no masks, a piece at a time (pretoken.h); a piece is looked up among those seen before
+ * (word_cache.h), then among the vocabulary's tokens, and only then merged. Memory is fixed whatever the
+ * text.
  */
 #include "crucible/base/base.h"
 #include "tokenizer/normalise.h"
+#include "tokenizer/piece_masks.h"
 #include "tokenizer/pretoken.h"
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/vocab.h"
 #include "tokenizer/vocab_compile.h"
+#include "tokenizer/word_cache.h"
 
 enum {
-    CACHED_BYTES = 15,
-    INLINE_IDS = 4,
-    IN_POOL = 15, /* in place of a count: ids[0] is a place in the pool, ids[1] the count */
-    SET_BITS = 15,
-    LONG_BITS = 14,
-    LONG_BYTES = 46,
-    LONG_IDS = 20,
-    POOL_IDS = 1 << 17,
     KEEP_BYTES = 16 << 20, /* scratch larger than this is freed after the call that needed it */
-};
-
-struct entry {
-    uint64_t low, high;
-    uint32_t ids[INLINE_IDS];
-};
-
-struct set {
-    struct entry way[2];
-};
-
-/* Two cache lines: a piece of up to LONG_BYTES bytes and LONG_IDS ids. */
-struct long_entry {
-    unsigned char n, count, bytes[LONG_BYTES];
-    uint32_t ids[LONG_IDS];
+    READABLE = 16,         /* bytes a key may be read from beyond the start of its piece */
 };
 
 struct cru_encoder {
     const struct cru_tokenizer *tokenizer;
-    struct long_entry *longs; /* [2^LONG_BITS] */
-    struct set *sets; /* [2^SET_BITS] */
-    uint32_t *pool;
-    size_t pooled;
+    struct cru_word_cache words;
+    struct cru_piece_rules rules;
+    struct cru_piece_masks window;
+    unsigned char tail[CRU_WINDOW + 64]; /* the last window of a text, spaces behind it */
     struct cru_merge_scratch merging;
     struct cru_normaliser normaliser;
     struct cru_buffer repaired;
@@ -74,25 +48,18 @@ struct cru_encoder *cru_encoder_new(const struct cru_tokenizer *tokenizer) {
     struct cru_encoder *e = calloc(1, sizeof *e);
     if (!e) return NULL;
     e->tokenizer = tokenizer;
+    e->rules = (struct cru_piece_rules){&tokenizer->classes, tokenizer->joins,
+                                        tokenizer->header->digits, cru_byte_masks_best()};
     cru_normaliser_init(&e->normaliser);
     cru_buffer_init(&e->repaired);
-    e->sets = aligned_alloc(64, sizeof *e->sets << SET_BITS);
-    e->pool = malloc(POOL_IDS * sizeof *e->pool);
-    e->longs = aligned_alloc(64, sizeof *e->longs << LONG_BITS);
-    if (!e->sets || !e->pool || !e->longs) {
-        cru_encoder_free(e);
-        return NULL;
-    }
-    memset(e->sets, 0, sizeof *e->sets << SET_BITS);
-    memset(e->longs, 0, sizeof *e->longs << LONG_BITS);
-    return e;
+    if (cru_word_cache_init(&e->words)) return e;
+    cru_encoder_free(e);
+    return NULL;
 }
 
 void cru_encoder_free(struct cru_encoder *e) {
     if (!e) return;
-    free(e->sets);
-    free(e->pool);
-    free(e->longs);
+    cru_word_cache_release(&e->words);
     cru_merge_scratch_release(&e->merging);
     cru_normaliser_release(&e->normaliser);
     cru_buffer_release(&e->repaired);
@@ -114,86 +81,46 @@ static const uint64_t high_mask[16] = {
 };
 #endif
 
-/* As cru_piece_key, faster where 16 bytes can be read at p. */
-static inline struct cru_piece_key key_of(const unsigned char *p, size_t n,
-                                          const unsigned char *readable) {
+/* As cru_piece_key, where READABLE bytes can be read at p. */
+static inline struct cru_piece_key key_of(const unsigned char *p, size_t n) {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    if (readable - p >= 16) {
-        struct cru_piece_key key;
-        memcpy(&key, p, 16);
-        key.low &= low_mask[n];
-        key.high = (key.high & high_mask[n]) | (uint64_t)n << 56;
-        return key;
-    }
+    struct cru_piece_key key;
+    memcpy(&key, p, 16);
+    key.low &= low_mask[n];
+    key.high = (key.high & high_mask[n]) | (uint64_t)n << 56;
+    return key;
 #else
-    (void)readable;
-#endif
     return cru_piece_key(p, n);
-}
-
-/* The two numbers that share the last byte of a key, wherever that byte is in the word. */
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-enum { COUNT_SHIFT = 60 };
-#else
-enum { COUNT_SHIFT = 4 };
 #endif
-static const uint64_t count_bits = (uint64_t)15 << COUNT_SHIFT;
-
-/* Puts the n ids of a piece into the cache, in the place of the older of the set. */
-static void remember(struct cru_encoder *e, struct cru_piece_key key, uint64_t hash,
-                     const uint32_t *ids, size_t n) {
-    struct entry fresh = {key.low, key.high, {0}};
-    if (n <= INLINE_IDS) {
-        memcpy(fresh.ids, ids, n * sizeof *ids);
-        fresh.high |= (uint64_t)n << COUNT_SHIFT;
-    } else {
-        if (e->pooled + n > POOL_IDS) {
-            memset(e->sets, 0, sizeof *e->sets << SET_BITS);
-            e->pooled = 0;
-        }
-        memcpy(e->pool + e->pooled, ids, n * sizeof *ids);
-        fresh.ids[0] = (uint32_t)e->pooled;
-        fresh.ids[1] = (uint32_t)n;
-        fresh.high |= (uint64_t)IN_POOL << COUNT_SHIFT;
-        e->pooled += n;
-    }
-    struct set *set = &e->sets[hash >> (64 - SET_BITS)];
-    set->way[1] = set->way[0];
-    set->way[0] = fresh;
 }
 
-/* Writes the ids of a piece of 2 to CACHED_BYTES bytes; `out` has room for n + INLINE_IDS. */
-static inline uint32_t *encode_cached(struct cru_encoder *e, const unsigned char *p, size_t n,
-                                      const unsigned char *readable, uint32_t *out) {
-    struct cru_piece_key key = key_of(p, n, readable);
-    uint64_t hash = cru_key_hash(key);
-    const struct set *set = &e->sets[hash >> (64 - SET_BITS)];
-    for (int w = 0; w < 2; w++) {
-        const struct entry *way = &set->way[w];
-        if (way->low != key.low || (way->high & ~count_bits) != key.high) continue;
-        size_t count = (way->high >> COUNT_SHIFT) & 15;
-        if (count != IN_POOL) {
-            memcpy(out, way->ids, sizeof way->ids);
-            return out + count;
-        }
-        memcpy(out, e->pool + way->ids[0], way->ids[1] * sizeof *out);
-        return out + way->ids[1];
-    }
+/* Writes the ids of a piece of 1 to CRU_CACHED_BYTES bytes that is not in the cache. */
+static __attribute__((noinline)) uint32_t *encode_unseen(struct cru_encoder *e,
+                                                         const unsigned char *p, size_t n,
+                                                         struct cru_piece_key key, uint64_t hash,
+                                                         uint32_t *out) {
     size_t made = 1;
     uint32_t id = cru_vocab_word(e->tokenizer, p, n, hash);
     if (id != CRU_NO_TOKEN)
         *out = id;
     else
         made = cru_merge_short(&e->tokenizer->merges, p, n, out);
-    remember(e, key, hash, out, made);
+    cru_word_cache_put(&e->words, key, hash, out, made);
     return out + made;
+}
+
+static inline uint32_t *encode_short(struct cru_encoder *e, const unsigned char *p, size_t n,
+                                     struct cru_piece_key key, uint32_t *out) {
+    uint64_t hash = cru_key_hash(key);
+    uint32_t *known = cru_word_cache_get(&e->words, key, hash, out);
+    return __builtin_expect(known != NULL, 1) ? known : encode_unseen(e, p, n, key, hash, out);
 }
 
 /* The same for a longer piece or part of one. NULL when memory is short. */
 static uint32_t *encode_whole(struct cru_encoder *e, const unsigned char *p, size_t n,
                               uint32_t *out) {
     uint64_t hash = cru_piece_hash(p, n);
-    struct long_entry *known = n <= LONG_BYTES ? &e->longs[hash & (((size_t)1 << LONG_BITS) - 1)] : NULL;
+    struct cru_long_entry *known = n <= CRU_LONG_BYTES ? &e->words.longs[hash & (((size_t)1 << CRU_LONG_BITS) - 1)] : NULL;
     if (known && known->n == n && memcmp(known->bytes, p, n) == 0) {
         memcpy(out, known->ids, known->count * sizeof *out);
         return out + known->count;
@@ -206,7 +133,7 @@ static uint32_t *encode_whole(struct cru_encoder *e, const unsigned char *p, siz
     }
     if (n <= CRU_SHORT_PIECE) {
         made = cru_merge_short(&e->tokenizer->merges, p, n, out);
-        if (known && made <= LONG_IDS) {
+        if (known && made <= CRU_LONG_IDS) {
             known->n = (unsigned char)n;
             known->count = (unsigned char)made;
             memcpy(known->bytes, p, n);
@@ -218,20 +145,17 @@ static uint32_t *encode_whole(struct cru_encoder *e, const unsigned char *p, siz
     return out + made;
 }
 
-static inline uint32_t *encode_part(struct cru_encoder *e, const unsigned char *p, size_t n,
-                                    const unsigned char *readable, uint32_t *out) {
-    if (n == 1) {
-        *out = e->tokenizer->merges.byte_ids[*p];
-        return out + 1;
-    }
-    return n <= CACHED_BYTES ? encode_cached(e, p, n, readable, out) : encode_whole(e, p, n, out);
+static uint32_t *encode_part(struct cru_encoder *e, const unsigned char *p, size_t n,
+                             uint32_t *out) {
+    return n <= CRU_CACHED_BYTES ? encode_short(e, p, n, cru_piece_key(p, n), out)
+                                 : encode_whole(e, p, n, out);
 }
 
-/* A piece longer than CACHED_BYTES: cut where that is safe (join_rules.h), then part by part. */
-static uint32_t *encode_long(struct cru_encoder *e, const unsigned char *p, size_t n,
-                             const unsigned char *readable, uint32_t *out) {
+/* A piece outside of windows: cut where that is safe (join_rules.h), then part by part. */
+static uint32_t *encode_piece(struct cru_encoder *e, const unsigned char *p, size_t n,
+                              uint32_t *out) {
     const struct cru_joins *joins = e->tokenizer->joins;
-    if (!joins) return encode_whole(e, p, n, out);
+    if (!joins || n <= CRU_CACHED_BYTES) return encode_part(e, p, n, out);
     const unsigned char *end = p + n, *start = p;
     uint32_t before = 0;
     while (p < end) {
@@ -240,33 +164,67 @@ static uint32_t *encode_long(struct cru_encoder *e, const unsigned char *p, size
         for (unsigned i = 1; i < length; i++) here = here << 8 | p[i];
         if ((before | here) >= 0x80 && p > start &&
             !cru_joins_may(joins, before, here, p[-1], *p)) {
-            out = encode_part(e, start, (size_t)(p - start), readable, out);
+            out = encode_part(e, start, (size_t)(p - start), out);
             if (!out) return NULL;
             start = p;
         }
         before = here;
         p += length;
     }
-    return encode_part(e, start, (size_t)(end - start), readable, out);
+    return encode_part(e, start, (size_t)(end - start), out);
+}
+
+/* Writes the ids of the parts that a window of text at p was found to have. */
+static uint32_t *encode_parts(struct cru_encoder *e, const unsigned char *p, size_t parts,
+                              uint32_t *out) {
+    const uint16_t *starts = e->window.starts;
+    for (size_t i = 0; i < parts; i++) {
+        const unsigned char *q = p + starts[i];
+        size_t n = (size_t)(starts[i + 1] - starts[i]);
+        if (__builtin_expect(n <= CRU_CACHED_BYTES, 1)) {
+            out = encode_short(e, q, n, key_of(q, n), out);
+        } else {
+            out = encode_whole(e, q, n, out);
+            if (!out) return NULL;
+        }
+    }
+    return out;
+}
+
+/* encode_pieces for the patterns that have masks. */
+static uint32_t *encode_windows(struct cru_encoder *e, const unsigned char *p,
+                                const unsigned char *end, uint32_t *out) {
+    while (p < end && out) {
+        size_t left = (size_t)(end - p), n = left, parts;
+        const unsigned char *from = p;
+        if (left > CRU_WINDOW) { /* not quite a window when a key could be read beyond the text */
+            n = left >= CRU_WINDOW + READABLE ? CRU_WINDOW : CRU_WINDOW - 64;
+        } else {
+            memcpy(e->tail, p, left);
+            memset(e->tail + left, ' ', 64);
+            from = e->tail;
+        }
+        parts = cru_piece_masks_find(&e->rules, &e->window, from, n, from == e->tail);
+        if (parts) {
+            out = encode_parts(e, from, parts, out);
+            p += e->window.starts[parts];
+        } else { /* a piece longer than the window */
+            const unsigned char *q =
+                cru_piece_end_qwen2(e->rules.classes, p, end, e->rules.digits);
+            out = encode_piece(e, p, (size_t)(q - p), out);
+            p = q;
+        }
+    }
+    return out;
 }
 
 /* Writes the ids of a stretch without added tokens, in normal form; NULL when memory is short. */
 static uint32_t *encode_pieces(struct cru_encoder *e, struct cru_span text, uint32_t *out) {
-    const struct cru_tokenizer *t = e->tokenizer;
-    const struct cru_classes *classes = &t->classes;
     const unsigned char *p = (const unsigned char *)text.p, *end = p + text.n;
-    bool qwen2 = t->header->pattern == CRU_PATTERN_QWEN2;
-    uint32_t digits = t->header->digits;
-    while (p < end) {
-        const unsigned char *q = qwen2 ? cru_piece_end_qwen2(classes, p, end, digits)
-                                       : cru_piece_end_gpt2(classes, p, end);
-        size_t n = (size_t)(q - p);
-        if (n <= CACHED_BYTES) {
-            out = encode_part(e, p, n, end, out);
-        } else {
-            out = encode_long(e, p, n, end, out);
-            if (!out) return NULL;
-        }
+    if (e->tokenizer->header->pattern == CRU_PATTERN_QWEN2) return encode_windows(e, p, end, out);
+    while (p < end && out) {
+        const unsigned char *q = cru_piece_end_gpt2(&e->tokenizer->classes, p, end);
+        out = encode_piece(e, p, (size_t)(q - p), out);
         p = q;
     }
     return out;
@@ -291,8 +249,8 @@ static enum cru_status encode_stretch(struct cru_encoder *e, struct cru_span tex
             cru_normalise(&e->normaliser, &e->tokenizer->classes, text, &text, err);
         if (status) return status;
     }
-    /* At most an id a byte; a copied cache entry may write INLINE_IDS - 1 beyond. */
-    if (!ids_room(ids, text.n + INLINE_IDS)) return cru_fail_memory(err, "token ids");
+    /* At most an id a byte; a copied cache entry may write CRU_INLINE_IDS - 1 beyond. */
+    if (!ids_room(ids, text.n + CRU_INLINE_IDS)) return cru_fail_memory(err, "token ids");
     uint32_t *out = encode_pieces(e, text, ids->p + ids->n);
     if (!out) return cru_fail_memory(err, "merging a long piece");
     ids->n = (size_t)(out - ids->p);

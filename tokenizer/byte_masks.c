@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#if defined __x86_64__
+#include <immintrin.h>
+#elif defined __aarch64__ && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#include <arm_neon.h>
+#define HAVE_NEON 1
+#endif
+
+#include "crucible/base/base.h"
+#include "tokenizer/byte_masks.h"
+
+/*
+ * A class is a bit. A byte's class is LOW[its low half] & HIGH[its high half], two look-ups in tables of
+ * 16, which every instruction set does in one step; letters take two bits, because their last column
+ * differs (O and P.. have 15 and 11 rows). Bytes from 0x80 up find zeros.
+ */
+enum {
+    A_TO_O = 1, /* 41..4F, 61..6F */
+    P_TO_Z = 2, /* 50..5A, 70..7A */
+    DIGIT = 4,
+    BLANK = 8,
+    NEWLINE = 16,
+    SPACE = 32,
+    QUOTE = 64,
+};
+#define X (A_TO_O | P_TO_Z | DIGIT)
+static const uint8_t low_half[16] = {
+    P_TO_Z | DIGIT | SPACE, X, X, X, X, X, X, X | QUOTE, X, X | BLANK, A_TO_O | P_TO_Z | NEWLINE,
+    A_TO_O | BLANK, A_TO_O | BLANK, A_TO_O | NEWLINE, A_TO_O, A_TO_O,
+};
+#undef X
+static const uint8_t high_half[16] = {
+    BLANK | NEWLINE, 0, SPACE | QUOTE, DIGIT, A_TO_O, P_TO_Z, A_TO_O, P_TO_Z, 0, 0, 0, 0, 0, 0, 0, 0,
+};
+
+static void masks_plain(const unsigned char *p, size_t blocks, struct cru_byte_masks *masks) {
+    for (size_t k = 0; k < blocks; k++, p += 64) {
+        struct cru_byte_masks m = {0};
+        for (unsigned i = 0; i < 64; i++) {
+            unsigned class = low_half[p[i] & 15] & high_half[p[i] >> 4];
+            m.letter |= (uint64_t)((class & (A_TO_O | P_TO_Z)) != 0) << i;
+            m.digit |= (uint64_t)((class & DIGIT) != 0) << i;
+            m.space |= (uint64_t)((class & SPACE) != 0) << i;
+            m.blank |= (uint64_t)((class & BLANK) != 0) << i;
+            m.newline |= (uint64_t)((class & NEWLINE) != 0) << i;
+            m.quote |= (uint64_t)((class & QUOTE) != 0) << i;
+            m.lead |= (uint64_t)(p[i] >= 0xC0) << i;
+            m.follow |= (uint64_t)(p[i] >= 0x80 && p[i] < 0xC0) << i;
+        }
+        masks[k] = m;
+    }
+}
+
+#if defined __x86_64__
+#define AVX2 __attribute__((target("avx2")))
+
+AVX2 static inline uint64_t top_bits(__m256i a, __m256i b) {
+    return (uint32_t)_mm256_movemask_epi8(a) | (uint64_t)(uint32_t)_mm256_movemask_epi8(b) << 32;
+}
+
+/* Shifting by words moves a neighbour's bits too, but not into the top bit of a byte. */
+#define PICK(shift) top_bits(_mm256_slli_epi16(a, shift), _mm256_slli_epi16(b, shift))
+
+AVX2 static void masks_avx2(const unsigned char *p, size_t blocks, struct cru_byte_masks *masks) {
+    const __m256i low = _mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)low_half));
+    const __m256i high = _mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)high_half));
+    const __m256i half = _mm256_set1_epi8(15), follow = _mm256_set1_epi8(-64);
+    for (size_t k = 0; k < blocks; k++, p += 64) {
+        __m256i x = _mm256_loadu_si256((const void *)p);
+        __m256i y = _mm256_loadu_si256((const void *)(p + 32));
+        __m256i a = _mm256_and_si256(
+            _mm256_shuffle_epi8(low, x),
+            _mm256_shuffle_epi8(high, _mm256_and_si256(_mm256_srli_epi16(x, 4), half)));
+        __m256i b = _mm256_and_si256(
+            _mm256_shuffle_epi8(low, y),
+            _mm256_shuffle_epi8(high, _mm256_and_si256(_mm256_srli_epi16(y, 4), half)));
+        struct cru_byte_masks *m = &masks[k];
+        m->letter = PICK(7) | PICK(6);
+        m->digit = PICK(5);
+        m->blank = PICK(4);
+        m->newline = PICK(3);
+        m->space = PICK(2);
+        m->quote = PICK(1);
+        m->follow = top_bits(_mm256_cmpgt_epi8(follow, x), _mm256_cmpgt_epi8(follow, y));
+        m->lead = top_bits(x, y) & ~m->follow;
+    }
+}
+
+__attribute__((target("avx512f,avx512bw"))) static void
+masks_avx512(const unsigned char *p, size_t blocks, struct cru_byte_masks *masks) {
+    const __m512i low = _mm512_broadcast_i32x4(_mm_loadu_si128((const void *)low_half));
+    const __m512i high = _mm512_broadcast_i32x4(_mm_loadu_si128((const void *)high_half));
+    const __m512i half = _mm512_set1_epi8(15), follow = _mm512_set1_epi8(-64);
+    for (size_t k = 0; k < blocks; k++, p += 64) {
+        __m512i x = _mm512_loadu_si512(p);
+        __m512i a = _mm512_and_si512(
+            _mm512_shuffle_epi8(low, x),
+            _mm512_shuffle_epi8(high, _mm512_and_si512(_mm512_srli_epi16(x, 4), half)));
+        struct cru_byte_masks *m = &masks[k];
+        m->letter = _mm512_test_epi8_mask(a, _mm512_set1_epi8(A_TO_O | P_TO_Z));
+        m->digit = _mm512_test_epi8_mask(a, _mm512_set1_epi8(DIGIT));
+        m->blank = _mm512_test_epi8_mask(a, _mm512_set1_epi8(BLANK));
+        m->newline = _mm512_test_epi8_mask(a, _mm512_set1_epi8(NEWLINE));
+        m->space = _mm512_test_epi8_mask(a, _mm512_set1_epi8(SPACE));
+        m->quote = _mm512_test_epi8_mask(a, _mm512_set1_epi8(QUOTE));
+        m->follow = _mm512_cmplt_epi8_mask(x, follow);
+        m->lead = _mm512_movepi8_mask(x) & ~m->follow;
+    }
+}
+#endif
+
+#if defined HAVE_NEON
+/* 64 bytes of all ones or zeros to a bit each: weights 1..128, and three rounds of adding neighbours. */
+static inline uint64_t neon_bits(const uint8x16_t v[4]) {
+    static const uint8_t weights[16] = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
+    const uint8x16_t w = vld1q_u8(weights);
+    uint8x16_t a = vpaddq_u8(vandq_u8(v[0], w), vandq_u8(v[1], w));
+    uint8x16_t b = vpaddq_u8(vandq_u8(v[2], w), vandq_u8(v[3], w));
+    a = vpaddq_u8(a, b);
+    a = vpaddq_u8(a, a);
+    return vgetq_lane_u64(vreinterpretq_u64_u8(a), 0);
+}
+
+static inline uint64_t neon_test(const uint8x16_t class[4], uint8_t bit) {
+    uint8x16_t hit[4];
+    for (int i = 0; i < 4; i++) hit[i] = vtstq_u8(class[i], vdupq_n_u8(bit));
+    return neon_bits(hit);
+}
+
+static void masks_neon(const unsigned char *p, size_t blocks, struct cru_byte_masks *masks) {
+    const uint8x16_t low = vld1q_u8(low_half), high = vld1q_u8(high_half);
+    for (size_t k = 0; k < blocks; k++, p += 64) {
+        uint8x16_t class[4], follow[4], lead[4];
+        for (int i = 0; i < 4; i++) {
+            uint8x16_t x = vld1q_u8(p + 16 * i);
+            class[i] = vandq_u8(vqtbl1q_u8(low, vandq_u8(x, vdupq_n_u8(15))),
+                                vqtbl1q_u8(high, vshrq_n_u8(x, 4)));
+            lead[i] = vcgeq_u8(x, vdupq_n_u8(0xC0));
+            follow[i] = vbicq_u8(vcgeq_u8(x, vdupq_n_u8(0x80)), lead[i]);
+        }
+        struct cru_byte_masks *m = &masks[k];
+        m->letter = neon_test(class, A_TO_O | P_TO_Z);
+        m->digit = neon_test(class, DIGIT);
+        m->blank = neon_test(class, BLANK);
+        m->newline = neon_test(class, NEWLINE);
+        m->space = neon_test(class, SPACE);
+        m->quote = neon_test(class, QUOTE);
+        m->lead = neon_bits(lead);
+        m->follow = neon_bits(follow);
+    }
+}
+#endif
+
+cru_byte_masks_fn cru_byte_masks_kernel(enum cru_masks_path path) {
+    switch (path) {
+    case CRU_MASKS_PLAIN: return masks_plain;
+#if defined __x86_64__
+    case CRU_MASKS_AVX2: return __builtin_cpu_supports("avx2") ? masks_avx2 : NULL;
+    case CRU_MASKS_AVX512:
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
+                   ? masks_avx512
+                   : NULL;
+#elif defined HAVE_NEON
+    case CRU_MASKS_NEON: return masks_neon;
+#endif
+    default: return NULL;
+    }
+}
+
+cru_byte_masks_fn cru_byte_masks_best(void) {
+    static const enum cru_masks_path order[] = {CRU_MASKS_AVX512, CRU_MASKS_AVX2, CRU_MASKS_NEON};
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+        cru_byte_masks_fn kernel = cru_byte_masks_kernel(order[i]);
+        if (kernel) return kernel;
+    }
+    return masks_plain;
+}
+
+const char *cru_masks_path_name(enum cru_masks_path path) {
+    static const char *const names[] = {"plain", "avx2", "avx512", "neon"};
+    return path < CRU_MASKS_PATHS ? names[path] : "";
+}

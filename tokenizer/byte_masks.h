@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The classes of 64 bytes at a time, a bit a byte: what the mask pre-tokeniser (piece_masks.h) computes
+ * with. One kernel an instruction set and a plain one; all give the same bits.
+ *
+ *   text     I t ' s   1 2 \n        letter  1 1 0 1 0 0 0 0
+ *                                    digit   0 0 0 0 0 1 1 0
+ *                                    space   0 0 0 0 1 0 0 0    ... bit i is byte i
+ *
+ * Only ASCII has a class here; of other bytes only `lead` and `follow` are told. Pure functions.
+ */
+#ifndef CRU_TOKENIZER_BYTE_MASKS_H
+#define CRU_TOKENIZER_BYTE_MASKS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* One cache line. */
+struct cru_byte_masks {
+    uint64_t letter, digit;
+    uint64_t space;   /* U+0020 */
+    uint64_t blank;   /* tab, vertical tab, form feed */
+    uint64_t newline; /* \r \n */
+    uint64_t quote;   /* ' */
+    uint64_t lead;    /* first byte of a character of several: 0xC0..0xFF */
+    uint64_t follow;  /* its later bytes: 0x80..0xBF */
+};
+
+/* Reads 64 * blocks bytes at p; writes masks[blocks]. */
+typedef void (*cru_byte_masks_fn)(const unsigned char *p, size_t blocks,
+                                  struct cru_byte_masks *masks);
+
+enum cru_masks_path { CRU_MASKS_PLAIN, CRU_MASKS_AVX2, CRU_MASKS_AVX512, CRU_MASKS_NEON, CRU_MASKS_PATHS };
+
+/* The kernel, or NULL when this machine or build has none such. */
+cru_byte_masks_fn cru_byte_masks_kernel(enum cru_masks_path path);
+/* The fastest here. */
+cru_byte_masks_fn cru_byte_masks_best(void);
+const char *cru_masks_path_name(enum cru_masks_path path); /* "plain", "avx2", "avx512", "neon" */
+
+#endif
