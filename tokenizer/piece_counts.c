@@ -11,7 +11,7 @@ enum {
     SLACK = 1024,       /* slots behind the last place that a hash names */
     INLINE_BYTES = 15,  /* a piece that its slot holds */
     LONG = 0xFF,        /* in place of its length */
-    AHEAD = 32,         /* pieces looked for before the first of them is counted, while memory answers */
+    AHEAD = 32,         /* pieces cut off before the first of them is counted, while memory answers */
 };
 
 /* key: as cru_piece_key; or of a long piece its place in `longs` and its length. count 0: free. */
@@ -41,8 +41,8 @@ struct piece {
     struct cru_span bytes;
 };
 
-static bool slots_new(struct cru_piece_counter *c, unsigned bits) {
-    size_t n = ((size_t)1 << bits) + SLACK;
+static bool slots_new(struct cru_piece_counter *c, unsigned bits, size_t slack) {
+    size_t n = ((size_t)1 << bits) + slack;
     struct slot *slots = calloc(n, sizeof *slots);
     if (!slots) return false;
     c->slots = slots;
@@ -59,7 +59,7 @@ struct cru_piece_counter *cru_piece_counter_new(uint64_t max_bytes, const char *
     c->max_bytes = max_bytes;
     c->budget = (struct cru_budget){.limit = 1, .tmpdir = tmpdir};
     cru_spill_init(&c->runs, 1, &c->budget);
-    if (!cru_classes_init(&c->classes) || !slots_new(c, FIRST_BITS)) {
+    if (!cru_classes_init(&c->classes) || !slots_new(c, FIRST_BITS, SLACK)) {
         cru_piece_counter_free(c);
         return NULL;
     }
@@ -184,17 +184,18 @@ static enum cru_status spill(struct cru_piece_counter *c, struct cru_error *err)
 static enum cru_status grow(struct cru_piece_counter *c, struct cru_error *err) {
     struct slot *old = c->slots;
     size_t n_old = c->n_slots;
-    if (!slots_new(c, c->bits + 1)) return cru_fail_memory(err, "counted pieces");
+    /* Twice as far apart, no more of them than before run over the last place: that slack is enough. */
+    if (!slots_new(c, c->bits + 1, n_old - ((size_t)1 << c->bits)))
+        return cru_fail_memory(err, "counted pieces");
     for (size_t i = 0; i < n_old; i++)
         if (old[i].count) *free_slot(c, old[i].hash) = old[i];
-    /* A walk in order never leaves more than it found behind the last place, so the last slot is free. */
     free(old);
     return CRU_OK;
 }
 
 /* Room for AHEAD more pieces and `more` bytes of long ones. */
 static enum cru_status make_room(struct cru_piece_counter *c, size_t more, struct cru_error *err) {
-    bool full = c->used + AHEAD > (size_t)1 << (c->bits - 1);
+    bool full = c->used + AHEAD > ((size_t)5 << c->bits) / 8;
     uint64_t table = c->n_slots * sizeof *c->slots;
     /* While a table grows its old half is still there. */
     uint64_t want = (full ? 3 * table : table) + c->longs.n + more;

@@ -117,11 +117,13 @@ enum cru_status cru_recipe_check(const struct cru_recipe *recipe, struct cru_err
     const struct cru_recipe_stage *last = recipe->n_stages ? &recipe->stages[recipe->n_stages - 1] : NULL;
     if (!last || strcmp(last->class->name, "tokenize") != 0)
         return cru_fail(err, CRU_USAGE, "recipe '%s': the last stage must be tokenize", recipe->path);
-    for (size_t i = 0; i < last->n_options; i++)
-        if ((strcmp(last->options[i].row->name, "ids") == 0 || strcmp(last->options[i].row->name, "count") == 0) &&
-            strcmp(last->options[i].value, "true") == 0)
+    for (size_t i = 0; i < last->n_options; i++) {
+        const char *name = last->options[i].row->name;
+        bool on = strcmp(last->options[i].value, "true") == 0;
+        if (((strcmp(name, "ids") == 0 || strcmp(name, "count") == 0) && on) || strcmp(name, "train-vocab") == 0)
             return cru_fail(err, CRU_USAGE, "recipe '%s': tokenize writes shards here: '%s' is for the command line",
-                            recipe->path, last->options[i].row->name);
+                            recipe->path, name);
+    }
     enum cru_status s = check_stages(recipe, recipe->stages, recipe->n_stages, true, err);
     return s == CRU_OK ? check_train(recipe, err) : s;
 }

@@ -5,6 +5,8 @@
  *   run      text -> ids, source, bin and weight, all in the batch's arena (scratch)
  *   commit   appends them to the shard set (or the output) in order, and counts by source
  *   close    completes the set
+ *
+ * With --train-vocab all of it is train_vocab.c's.
  */
 #include <math.h>
 
@@ -12,8 +14,10 @@
 #include "crucible/base/output.h"
 #include "crucible/stage/encoder_pool.h"
 #include "crucible/stage/stage.h"
+#include "crucible/stage/train_vocab.h"
 #include "ddm/ddm.h"
 #include "shards/writer.h"
+#include "tokenizer/vocab_image.h"
 
 /* Totals of one source, in order of first appearance. */
 struct source_row {
@@ -28,7 +32,10 @@ struct tokenize {
     int64_t bag;
     uint64_t shard_tokens;
     bool ids, count;
+    int64_t train_vocab;
+    struct cru_string_list added_tokens;
 
+    struct cru_vocab_training *training; /* with --train-vocab, in place of all that follows */
     struct cru_tokenizer *tokenizer;
     struct cru_encoder_pool pool;
     bool pooled;
@@ -59,6 +66,10 @@ static const struct cru_option options[] = {
      NULL, 0, 0,
      "whether the text of an added token, such as <|im_end|>, in a document becomes its id or is "
      "text as any other"},
+    {CRU_OPTION_INT, 0, "train-vocab", offsetof(struct tokenize, train_vocab), "N", NULL, NULL, 257,
+     CRU_MAX_IDS, "write a tokenizer.json of N ids trained on the documents instead of shards"},
+    {CRU_OPTION_LIST, 0, "added-token", offsetof(struct tokenize, added_tokens), "TEXT", NULL, NULL,
+     0, 0, "with --train-vocab: an added token behind <|endoftext|>; may be given again"},
     {.type = CRU_OPTION_END},
 };
 
@@ -93,6 +104,13 @@ static enum cru_status open_output(struct tokenize *t, struct cru_error *err) {
 static enum cru_status tokenize_open(struct cru_stage *stage, struct cru_error *err) {
     struct tokenize *t = (struct tokenize *)stage;
     if (t->ids && t->count) return cru_fail(err, CRU_USAGE, "--ids and --count exclude each other");
+    if (t->train_vocab && (t->ids || t->count))
+        return cru_fail(err, CRU_USAGE, "--train-vocab excludes --ids and --count");
+    if (!t->train_vocab && t->added_tokens.n)
+        return cru_fail(err, CRU_USAGE, "--added-token needs --train-vocab");
+    if (t->train_vocab)
+        return cru_vocab_training_open(t->base.common, t->train_vocab, &t->added_tokens,
+                                       &t->training, err);
     t->special_rule =
         strcmp(t->special, "text") == 0 ? CRU_SPECIAL_TEXT : CRU_SPECIAL_RECOGNISE;
     enum cru_status status = cru_tokenizer_open(t->vocab, &t->tokenizer, err);
@@ -169,6 +187,7 @@ static enum cru_status encode_doc(struct tokenize *t, struct cru_encoder_slot *s
 static enum cru_status tokenize_run(struct cru_stage *stage, struct cru_batch *batch,
                                     struct cru_error *err) {
     struct tokenize *t = (struct tokenize *)stage;
+    if (t->training) return cru_vocab_training_run(t->training, batch, err);
     struct cru_encoder_slot *slot = cru_encoder_pool_take(&t->pool);
     if (!slot) return cru_fail_memory(err, "encoder");
     enum cru_status status = CRU_OK;
@@ -237,7 +256,7 @@ static enum cru_status tokenize_commit(struct cru_stage *stage, struct cru_batch
                                        struct cru_error *err) {
     struct tokenize *t = (struct tokenize *)stage;
     enum cru_status status = CRU_OK;
-    for (size_t i = 0; i < batch->n && !status; i++)
+    for (size_t i = 0; i < batch->n && !status && !t->training; i++)
         status = commit_doc(t, batch, &batch->docs[i], err);
     return status;
 }
@@ -294,6 +313,7 @@ static enum cru_status give_token_bytes(struct tokenize *t, struct cru_error *er
 static enum cru_status tokenize_close(struct cru_stage *stage, struct cru_error *err) {
     struct tokenize *t = (struct tokenize *)stage;
     enum cru_status status = CRU_OK;
+    if (t->training) return cru_vocab_training_close(t->training, err);
     if (t->count) status = write_counts(t, err);
     if (t->output && !status) {
         struct cru_output *output = t->output;
@@ -314,6 +334,10 @@ static enum cru_status tokenize_close(struct cru_stage *stage, struct cru_error 
 static void tokenize_stats(struct cru_stage *stage, struct cru_buffer *json) {
     struct tokenize *t = (struct tokenize *)stage;
     uint64_t tokens = 0;
+    if (t->training) {
+        cru_vocab_training_stats(t->training, json);
+        return;
+    }
     for (size_t i = 0; i < t->n_sources; i++) tokens += t->sources[i].tokens;
     cru_buffer_add_string(json, ",\"vocab\":");
     cru_buffer_add_json_string(json, cru_span_of(cru_tokenizer_name(t->tokenizer)));
@@ -343,6 +367,7 @@ static void tokenize_stats(struct cru_stage *stage, struct cru_buffer *json) {
 
 static void tokenize_release(struct cru_stage *stage) {
     struct tokenize *t = (struct tokenize *)stage;
+    cru_vocab_training_free(t->training);
     cru_shard_writer_abandon(t->writer);
     cru_output_abandon(t->output);
     if (t->pooled) cru_encoder_pool_release(&t->pool);

@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ *   symbols   [ - | t h e - h e - .. ]    every distinct piece of two bytes or more, a slot a byte, a
+ *             [ - | T . T - h e - .. ]    border between pieces; a token's id stands in the slots of
+ *                                         its first and of its last byte, so both neighbours are found
+ *                                         by its length, and no links are kept
+ *   words     where a piece begins in symbols, and how often it occurs
+ *   pairs     (left, right) -> count, and where its places are; open addressing
+ *   places    (word, offset) of a pair, in order; those that are no longer true are known by symbols
+ *   heap      (count, pair); counts only fall once a pair is there, so a stale top is put back lower
+ *
+ * A pair's places and count are complete when the merge that made the later of its parts is done: no
+ * string of bytes is a token by two merges, because equal stretches of equal bytes are merged
+ * alike until something merges across their border. So each merge reads its own places only, all merges
+ * together take time proportional to the places there ever were, and a pair below min_count is forgotten.
+ */
+#include "tokenizer/bpe_train.h"
+#include "crucible/base/base.h"
+
+static const uint32_t border = UINT32_MAX, inside = UINT32_MAX - 1;
+
+struct word {
+    uint64_t at, count;
+};
+
+struct place {
+    uint32_t word, offset;
+};
+
+struct pair {
+    uint64_t key; /* left << 32 | right; UINT64_MAX: free */
+    int64_t count;
+    uint64_t at; /* in places */
+    uint64_t n;
+};
+
+struct heap_entry {
+    int64_t count;
+    uint64_t key;
+};
+
+/* What one merge does to the pairs with one neighbour, which is on the left or on the right. */
+struct change {
+    int64_t made, lost; /* counts */
+    uint64_t n, at;     /* places of the pair made */
+    uint32_t neighbour;
+    bool touched;
+};
+
+/* A place for the pair made with a neighbour. */
+struct found {
+    uint32_t change;
+    struct place place;
+};
+
+struct training {
+    const struct cru_bpe_train_params *params;
+    struct cru_bpe_vocab *vocab;
+    uint32_t byte_id[256];
+    uint32_t *lengths; /* [n ids at most] in bytes */
+    struct cru_spill_array symbols, words, places, found;
+    struct pair *pairs;
+    size_t n_pairs;
+    unsigned pair_bits;
+    struct heap_entry *heap;
+    size_t n_heap, cap_heap;
+    struct change *changes; /* [2 * n ids at most] neighbour on the left: 2 * id, on the right: 2 * id + 1 */
+    uint32_t *touched;      /* their numbers */
+    size_t n_touched;
+};
+
+uint32_t cru_byte_character(uint8_t byte) {
+    if ((byte >= 0x21 && byte <= 0x7E) || (byte >= 0xA1 && byte <= 0xAC) || byte >= 0xAE) return byte;
+    uint32_t before = byte;                    /* how many bytes below have no character of their own */
+    if (byte > 0x20) before = 33 + byte - 0x7F; /* 0-32 are before these, and 173 is the last of all */
+    return 0x100 + (byte == 0xAD ? 67 : before);
+}
+
+int cru_character_byte(uint32_t character) {
+    for (int b = 0; b < 256; b++)
+        if (cru_byte_character((uint8_t)b) == character) return b;
+    return -1;
+}
+
+struct cru_span cru_bpe_vocab_token(const struct cru_bpe_vocab *v, uint32_t id) {
+    return cru_span_make(v->text.p + v->offsets[id], v->offsets[id + 1] - v->offsets[id]);
+}
+
+void cru_bpe_vocab_release(struct cru_bpe_vocab *v) {
+    free(v->merges);
+    free(v->offsets);
+    cru_buffer_release(&v->text);
+    memset(v, 0, sizeof *v);
+}
+
+static uint64_t key_of(uint32_t left, uint32_t right) { return (uint64_t)left << 32 | right; }
+
+/* ------------------------------------------------------------------ pairs */
+
+static struct pair *find_slot(struct pair *pairs, unsigned bits, uint64_t key) {
+    size_t mask = ((size_t)1 << bits) - 1;
+    for (size_t i = cru_mix64(key) & mask;; i = (i + 1) & mask)
+        if (pairs[i].key == key || pairs[i].key == UINT64_MAX) return &pairs[i];
+}
+
+/* NULL when there is no such pair, or no longer one worth a merge. */
+static struct pair *find_pair(struct training *t, uint64_t key) {
+    struct pair *pair = find_slot(t->pairs, t->pair_bits, key);
+    return pair->key == key ? pair : NULL;
+}
+
+static struct pair *pairs_new(unsigned bits) {
+    struct pair *pairs = malloc(sizeof *pairs << bits);
+    for (size_t i = 0; pairs && i < (size_t)1 << bits; i++) pairs[i].key = UINT64_MAX;
+    return pairs;
+}
+
+/* The table is made anew without the pairs that have fallen below min_count. */
+static bool pairs_grow(struct training *t) {
+    size_t living = 0;
+    for (size_t i = 0; i < (size_t)1 << t->pair_bits; i++)
+        living += t->pairs[i].key != UINT64_MAX && t->pairs[i].count >= (int64_t)t->params->min_count;
+    unsigned bits = t->pair_bits;
+    while (living > ((size_t)1 << bits) * 3 / 8) bits++;
+    struct pair *pairs = pairs_new(bits);
+    if (!pairs) return false;
+    for (size_t i = 0; i < (size_t)1 << t->pair_bits; i++) {
+        const struct pair *p = &t->pairs[i];
+        if (p->key != UINT64_MAX && p->count >= (int64_t)t->params->min_count)
+            *find_slot(pairs, bits, p->key) = *p;
+    }
+    free(t->pairs);
+    t->pairs = pairs;
+    t->pair_bits = bits;
+    t->n_pairs = living;
+    return true;
+}
+
+static bool higher(struct heap_entry a, struct heap_entry b) {
+    return a.count != b.count ? a.count > b.count : a.key < b.key;
+}
+
+static void heap_down(struct training *t, size_t i) {
+    struct heap_entry e = t->heap[i];
+    for (size_t child; (child = 2 * i + 1) < t->n_heap; i = child) {
+        if (child + 1 < t->n_heap && higher(t->heap[child + 1], t->heap[child])) child++;
+        if (!higher(t->heap[child], e)) break;
+        t->heap[i] = t->heap[child];
+    }
+    t->heap[i] = e;
+}
+
+/* A new pair with its count and its places. */
+static bool add_pair(struct training *t, struct pair pair) {
+    if (t->n_pairs + 1 > ((size_t)1 << t->pair_bits) * 3 / 4 && !pairs_grow(t)) return false;
+    *find_slot(t->pairs, t->pair_bits, pair.key) = pair;
+    t->n_pairs++;
+    if (t->n_heap == t->cap_heap) {
+        size_t capacity = t->cap_heap ? t->cap_heap * 2 : 1 << 16;
+        struct heap_entry *heap = realloc(t->heap, capacity * sizeof *heap);
+        if (!heap) return false;
+        t->heap = heap;
+        t->cap_heap = capacity;
+    }
+    struct heap_entry e = {pair.count, pair.key};
+    size_t i = t->n_heap++;
+    for (; i > 0 && higher(e, t->heap[(i - 1) / 2]); i = (i - 1) / 2) t->heap[i] = t->heap[(i - 1) / 2];
+    t->heap[i] = e;
+    return true;
+}
+
+/* The most frequent pair, taken off the heap; NULL when none is left. */
+static struct pair *take_best(struct training *t) {
+    while (t->n_heap) {
+        struct heap_entry *top = t->heap;
+        struct pair *pair = find_pair(t, top->key);
+        int64_t count = pair ? pair->count : 0;
+        bool worth = count >= (int64_t)t->params->min_count, fresh = count == top->count;
+        if (worth && !fresh)
+            top->count = count;
+        else
+            t->heap[0] = t->heap[--t->n_heap];
+        if (t->n_heap) heap_down(t, 0);
+        if (worth && fresh) return pair;
+    }
+    return NULL;
+}
+
+/* ------------------------------------------------------------------ the index */
+
+static enum cru_status take_piece(void *context, struct cru_span piece, uint64_t count,
+                                  struct cru_error *err) {
+    struct training *t = context;
+    uint64_t at = t->symbols.n;
+    if (t->words.n == UINT32_MAX)
+        return cru_fail(err, CRU_FATAL, "more than %u distinct pieces to train on", UINT32_MAX);
+    enum cru_status status = cru_spill_resize(&t->symbols, at + piece.n + 1, err);
+    if (!status) status = cru_spill_resize(&t->words, t->words.n + 1, err);
+    if (status) return status;
+    uint32_t *symbols = (uint32_t *)t->symbols.p + at;
+    for (size_t i = 0; i < piece.n; i++) symbols[i] = t->byte_id[(unsigned char)piece.p[i]];
+    symbols[piece.n] = border;
+    ((struct word *)t->words.p)[t->words.n - 1] = (struct word){at, count};
+    t->vocab->distinct++;
+    t->vocab->tokens += count * (piece.n - 1); /* more than the one that every piece is counted as */
+    return CRU_OK;
+}
+
+/* Counts the pairs of neighbouring bytes; or, with `places`, notes where each is that has room. */
+static void walk_bytes(const struct training *t, struct pair *pairs, struct place *places) {
+    const struct word *words = t->words.p;
+    for (uint32_t w = 0; w < t->words.n; w++) {
+        const uint32_t *s = (const uint32_t *)t->symbols.p + words[w].at;
+        for (uint32_t o = 0; s[o + 1] != border; o++) {
+            struct pair *pair = &pairs[s[o] << 8 | s[o + 1]];
+            if (!places) {
+                pair->count += (int64_t)words[w].count;
+                pair->n++;
+            } else if (pair->n) {
+                places[pair->at++] = (struct place){w, o};
+            }
+        }
+    }
+}
+
+/* Every pair of bytes, with its places. */
+static enum cru_status index_pairs(struct training *t, struct cru_error *err) {
+    struct pair *pairs = calloc(65536, sizeof *pairs);
+    if (!pairs) return cru_fail_memory(err, "pairs");
+    walk_bytes(t, pairs, NULL);
+    uint64_t n_places = 0;
+    for (uint32_t i = 0; i < 65536; i++) {
+        pairs[i].key = key_of(i >> 8, i & 255);
+        if (pairs[i].count < (int64_t)t->params->min_count) pairs[i].n = 0;
+        pairs[i].at = n_places;
+        n_places += pairs[i].n;
+    }
+    enum cru_status status = cru_spill_resize(&t->places, n_places, err);
+    for (uint32_t i = 0; i < 65536 && !status; i++)
+        if (pairs[i].n && !add_pair(t, pairs[i])) status = cru_fail_memory(err, "pairs");
+    if (!status && n_places) walk_bytes(t, pairs, t->places.p);
+    free(pairs);
+    return status;
+}
+
+/* ------------------------------------------------------------------ one merge */
+
+static inline struct change *change_of(struct training *t, uint32_t number) {
+    struct change *c = &t->changes[number];
+    if (!c->touched) {
+        c->touched = true;
+        t->touched[t->n_touched++] = number;
+    }
+    return c;
+}
+
+/* Merges left and right at their places and notes what that does to the pairs around them. There is room
+ * in `found` for two entries a place. Returns how often the pair was merged, in the texts. */
+static uint64_t merge_places(struct training *t, const struct pair *pair, uint32_t made) {
+    uint32_t left = (uint32_t)(pair->key >> 32), right = (uint32_t)pair->key;
+    uint32_t n_left = t->lengths[left], n = n_left + t->lengths[right];
+    const struct place *places = (const struct place *)t->places.p + pair->at;
+    struct found *found = t->found.p;
+    size_t n_found = 0;
+    uint64_t merged = 0;
+    for (uint64_t i = 0; i < pair->n; i++) {
+        struct word word = ((const struct word *)t->words.p)[places[i].word];
+        uint32_t *s = (uint32_t *)t->symbols.p + word.at + places[i].offset;
+        if (s[0] != left || s[n_left] != right) continue;
+        s[0] = made;
+        s[n_left] = inside;
+        s[n - 1] = made;
+        merged += word.count;
+        uint32_t before = s[-1], behind = s[n]; /* the first slot of all is a border */
+        if (before != border) {
+            /* What the same merge made just before counts its neighbour among the pairs made. */
+            if (before == made)
+                change_of(t, 2 * left + 1)->made -= (int64_t)word.count;
+            else
+                change_of(t, 2 * before)->lost += (int64_t)word.count;
+            struct change *c = change_of(t, 2 * before);
+            c->made += (int64_t)word.count;
+            c->n++;
+            uint32_t back = before == made ? n : t->lengths[before];
+            found[n_found++] = (struct found){2 * before, {places[i].word, places[i].offset - back}};
+        }
+        if (behind != border) {
+            struct change *c = change_of(t, 2 * behind + 1);
+            c->lost += (int64_t)word.count;
+            c->made += (int64_t)word.count;
+            c->n++;
+            found[n_found++] = (struct found){2 * behind + 1, places[i]};
+        }
+    }
+    t->found.n = n_found;
+    return merged;
+}
+
+static void lose(struct training *t, uint64_t key, int64_t count) {
+    struct pair *pair = count ? find_pair(t, key) : NULL;
+    if (pair) pair->count -= count;
+}
+
+/* Brings the pairs up to date after merge_places, and clears the changes. */
+static enum cru_status settle(struct training *t, uint32_t left, uint32_t right, uint32_t made,
+                              struct cru_error *err) {
+    uint64_t at = t->places.n;
+    for (size_t i = 0; i < t->n_touched; i++) {
+        struct change *c = &t->changes[t->touched[i]];
+        uint32_t other = t->touched[i] / 2;
+        lose(t, t->touched[i] % 2 ? key_of(right, other) : key_of(other, left), c->lost);
+        if (c->made < (int64_t)t->params->min_count) c->n = 0;
+        c->at = at;
+        at += c->n;
+    }
+    enum cru_status status = cru_spill_resize(&t->places, at, err);
+    if (status) return status;
+    struct place *places = t->places.p;
+    const struct found *found = t->found.p;
+    for (size_t i = 0; i < t->found.n; i++) {
+        struct change *c = &t->changes[found[i].change];
+        if (c->n) places[c->at++] = found[i].place;
+    }
+    for (size_t i = 0; i < t->n_touched; i++) {
+        struct change *c = &t->changes[t->touched[i]];
+        uint32_t other = t->touched[i] / 2;
+        struct pair pair = {t->touched[i] % 2 ? key_of(made, other) : key_of(other, made), c->made,
+                            c->at - c->n, c->n};
+        if (c->n && !add_pair(t, pair)) return cru_fail_memory(err, "pairs");
+        *c = (struct change){0};
+    }
+    t->n_touched = 0;
+    return CRU_OK;
+}
+
+static bool is_barred(const struct training *t, struct cru_span bytes) {
+    if (bytes.n > t->params->max_bytes) return true;
+    for (size_t i = 0; i < t->params->n_barred; i++)
+        if (cru_span_eq(t->params->barred[i], bytes)) return true;
+    return false;
+}
+
+/* Appends the bytes of the token that left and right make; false when it is barred. */
+static bool append_token(struct training *t, uint32_t left, uint32_t right) {
+    struct cru_bpe_vocab *v = t->vocab;
+    uint32_t id = 256 + v->n_merges;
+    for (int k = 0; k < 2; k++) {
+        struct cru_span part = cru_bpe_vocab_token(v, k ? right : left);
+        char *room = cru_buffer_room(&v->text, part.n);
+        if (!room) return true;
+        memcpy(room, v->text.p + v->offsets[k ? right : left], part.n); /* it may have moved */
+        v->text.n += part.n;
+    }
+    struct cru_span made = cru_span_make(v->text.p + v->offsets[id], v->text.n - v->offsets[id]);
+    if (is_barred(t, made)) {
+        v->text.n = v->offsets[id];
+        return false;
+    }
+    v->offsets[id + 1] = v->text.n;
+    t->lengths[id] = (uint32_t)made.n;
+    return true;
+}
+
+static enum cru_status merge_all(struct training *t, struct cru_error *err) {
+    struct cru_bpe_vocab *v = t->vocab;
+    enum cru_status status = CRU_OK;
+    while (!status && v->n_merges < t->params->n_merges) {
+        struct pair *best = take_best(t);
+        if (!best) break;
+        struct pair pair = *best;
+        best->count = 0; /* merged or barred, it never comes again */
+        uint32_t left = (uint32_t)(pair.key >> 32), right = (uint32_t)pair.key;
+        if (!append_token(t, left, right)) continue;
+        if (v->text.failed) return cru_fail_memory(err, "tokens");
+        v->merges[v->n_merges] = (struct cru_bpe_merge){left, right};
+        v->last_count = (uint64_t)pair.count;
+        status = cru_spill_resize(&t->found, 2 * pair.n, err);
+        if (status) break;
+        v->tokens -= merge_places(t, &pair, 256 + v->n_merges);
+        v->n_merges++;
+        status = settle(t, left, right, 255 + v->n_merges, err);
+    }
+    return status;
+}
+
+/* ------------------------------------------------------------------ all of it */
+
+static enum cru_status begin(struct training *t, struct cru_error *err) {
+    struct cru_bpe_vocab *v = t->vocab;
+    size_t ids = 256 + (size_t)t->params->n_merges;
+    v->merges = malloc((t->params->n_merges + 1u) * sizeof *v->merges);
+    v->offsets = malloc((ids + 1) * sizeof *v->offsets);
+    t->lengths = malloc(ids * sizeof *t->lengths);
+    t->changes = calloc(2 * ids, sizeof *t->changes);
+    t->touched = malloc(2 * ids * sizeof *t->touched);
+    t->pair_bits = 17;
+    t->pairs = pairs_new(t->pair_bits);
+    if (!v->merges || !v->offsets || !t->lengths || !t->changes || !t->touched || !t->pairs)
+        return cru_fail_memory(err, "vocabulary");
+    uint32_t id = 0;
+    for (uint32_t c = 0; id < 256; c++) {
+        int byte = cru_character_byte(c);
+        if (byte < 0) continue;
+        t->byte_id[byte] = id;
+        t->lengths[id] = 1;
+        v->offsets[id++] = v->text.n;
+        cru_buffer_add_char(&v->text, (char)byte);
+    }
+    v->offsets[256] = v->text.n;
+    if (v->text.failed) return cru_fail_memory(err, "vocabulary");
+    enum cru_status status = cru_spill_resize(&t->symbols, 1, err);
+    if (!status) *(uint32_t *)t->symbols.p = border;
+    return status;
+}
+
+enum cru_status cru_bpe_train(struct cru_piece_counter *const *counters, size_t n_counters,
+                              const struct cru_bpe_train_params *params,
+                              struct cru_bpe_vocab *vocab, struct cru_error *err) {
+    memset(vocab, 0, sizeof *vocab);
+    cru_buffer_init(&vocab->text);
+    struct training t = {.params = params, .vocab = vocab};
+    cru_spill_init(&t.symbols, sizeof(uint32_t), params->budget);
+    cru_spill_init(&t.words, sizeof(struct word), params->budget);
+    cru_spill_init(&t.places, sizeof(struct place), params->budget);
+    cru_spill_init(&t.found, sizeof(struct found), params->budget);
+    for (size_t i = 0; i < n_counters; i++) {
+        struct cru_piece_totals totals = cru_piece_counter_totals(counters[i]);
+        vocab->bytes += totals.bytes;
+        vocab->pieces += totals.pieces;
+    }
+    vocab->tokens = vocab->pieces;
+    enum cru_status status = begin(&t, err);
+    if (!status) status = cru_piece_counters_merge(counters, n_counters, take_piece, &t, err);
+    if (!status) status = index_pairs(&t, err);
+    if (!status) status = merge_all(&t, err);
+    cru_spill_release(&t.symbols);
+    cru_spill_release(&t.words);
+    cru_spill_release(&t.places);
+    cru_spill_release(&t.found);
+    free(t.lengths);
+    free(t.changes);
+    free(t.touched);
+    free(t.pairs);
+    free(t.heap);
+    return status;
+}
