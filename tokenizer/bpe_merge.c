@@ -32,7 +32,7 @@ void cru_merge_scratch_release(struct cru_merge_scratch *scratch) {
     memset(scratch, 0, sizeof *scratch);
 }
 
-static bool scratch_room(struct cru_merge_scratch *scratch, size_t n) {
+bool cru_merge_scratch_room(struct cru_merge_scratch *scratch, size_t n) {
     if (n <= scratch->capacity) return true;
     size_t capacity = n + n / 4;
     cru_merge_scratch_release(scratch);
@@ -71,7 +71,7 @@ static void push(uint64_t *heap, size_t *n, uint64_t v) {
 
 bool cru_merge_long(const struct cru_merges *m, struct cru_merge_scratch *scratch,
                     const unsigned char *p, size_t n, uint32_t *out, size_t *n_out) {
-    if (!scratch_room(scratch, n)) return false;
+    if (!cru_merge_scratch_room(scratch, n)) return false;
     struct cru_merge_node *node = scratch->nodes;
     uint64_t *heap = scratch->heap;
     size_t heaped = 0;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The merges of one piece: the pair of neighbours with the lowest rank is merged, the leftmost first
+ * The definition of merging, and its measure: the pair of neighbours with the lowest rank is merged, the leftmost first
  * among equals, until no pair of neighbours has a rank. (Sennrich, Haddow, Birch 2016, with the tie
  * rule of the reference implementation.) Short pieces by scanning an array, long ones with a heap over
- * a linked list: time n log n in the length of the piece, so no text is slow out of proportion.
+ * a linked list. The encoder does not merge (bpe_backtrack.h); this is for rank files, for
+ * irregular tokens, and for tests.
  */
 #ifndef CRU_TOKENIZER_BPE_MERGE_H
 #define CRU_TOKENIZER_BPE_MERGE_H
@@ -40,6 +41,8 @@ struct cru_merge_scratch {
     size_t capacity; /* bytes of piece there is room for */
 };
 void cru_merge_scratch_release(struct cru_merge_scratch *scratch);
+/* Makes room for a piece of n bytes; false when memory is short. */
+bool cru_merge_scratch_room(struct cru_merge_scratch *scratch, size_t n);
 
 /* Any n below 2^32 - 1; memory 32 bytes a byte of the piece. False when memory is short. */
 bool cru_merge_long(const struct cru_merges *m, struct cru_merge_scratch *scratch,

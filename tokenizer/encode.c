@@ -25,7 +25,7 @@ struct cru_encoder {
     struct cru_piece_rules rules;
     struct cru_piece_masks window;
     unsigned char tail[CRU_WINDOW + 64]; /* the last window of a text, spaces behind it */
-    struct cru_merge_scratch merging;
+    struct cru_bpe_scratch merging;
     struct cru_normaliser normaliser;
     struct cru_buffer repaired;
     struct cru_ids counted;
@@ -52,7 +52,8 @@ struct cru_encoder *cru_encoder_new(const struct cru_tokenizer *tokenizer) {
                                         tokenizer->header->digits, cru_byte_masks_best()};
     cru_normaliser_init(&e->normaliser);
     cru_buffer_init(&e->repaired);
-    if (cru_word_cache_init(&e->words)) return e;
+    if (cru_word_cache_init(&e->words) && cru_bpe_scratch_init(&e->merging, &tokenizer->bpe))
+        return e;
     cru_encoder_free(e);
     return NULL;
 }
@@ -60,7 +61,7 @@ struct cru_encoder *cru_encoder_new(const struct cru_tokenizer *tokenizer) {
 void cru_encoder_free(struct cru_encoder *e) {
     if (!e) return;
     cru_word_cache_release(&e->words);
-    cru_merge_scratch_release(&e->merging);
+    cru_bpe_scratch_release(&e->merging);
     cru_normaliser_release(&e->normaliser);
     cru_buffer_release(&e->repaired);
     cru_ids_release(&e->counted);
@@ -104,7 +105,7 @@ static __attribute__((noinline)) uint32_t *encode_unseen(struct cru_encoder *e,
     if (id != CRU_NO_TOKEN)
         *out = id;
     else
-        made = cru_merge_short(&e->tokenizer->merges, p, n, out);
+        made = cru_bpe_piece(&e->tokenizer->bpe, &e->merging, p, n, out);
     cru_word_cache_put(&e->words, key, hash, out, made);
     return out + made;
 }
@@ -132,7 +133,7 @@ static uint32_t *encode_whole(struct cru_encoder *e, const unsigned char *p, siz
         return out + 1;
     }
     if (n <= CRU_SHORT_PIECE) {
-        made = cru_merge_short(&e->tokenizer->merges, p, n, out);
+        made = cru_bpe_piece(&e->tokenizer->bpe, &e->merging, p, n, out);
         if (known && made <= CRU_LONG_IDS) {
             known->n = (unsigned char)n;
             known->count = (unsigned char)made;
@@ -141,8 +142,7 @@ static uint32_t *encode_whole(struct cru_encoder *e, const unsigned char *p, siz
         }
         return out + made;
     }
-    if (!cru_merge_long(&e->tokenizer->merges, &e->merging, p, n, out, &made)) return NULL;
-    return out + made;
+    return out + cru_bpe_piece(&e->tokenizer->bpe, &e->merging, p, n, out);
 }
 
 static uint32_t *encode_part(struct cru_encoder *e, const unsigned char *p, size_t n,
@@ -292,7 +292,6 @@ enum cru_status cru_encode(struct cru_encoder *e, struct cru_span text, enum cru
     enum cru_status status = encode_valid(e, text, special, ids, err);
     if (e->repaired.capacity > KEEP_BYTES) cru_buffer_release(&e->repaired);
     if (e->normaliser.out.capacity > KEEP_BYTES) cru_normaliser_release(&e->normaliser);
-    if (e->merging.capacity > KEEP_BYTES / 32) cru_merge_scratch_release(&e->merging);
     return status;
 }
 

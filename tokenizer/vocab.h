@@ -5,7 +5,7 @@
 #define CRU_TOKENIZER_VOCAB_H
 
 #include "crucible/base/span.h"
-#include "tokenizer/bpe_merge.h"
+#include "tokenizer/bpe_backtrack.h"
 #include "tokenizer/join_rules.h"
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/unicode_classes.h"
@@ -19,6 +19,7 @@ struct cru_tokenizer {
     const struct cru_vocab_added *added;
     const struct cru_joins *joins; /* NULL: a part of a piece may not be looked up as a word */
     struct cru_merges merges;
+    struct cru_bpe bpe;
     struct cru_classes classes;
     uint32_t *search;    /* [n_added] numbers of added tokens: by first byte, then longest first */
     uint32_t begins[257]; /* search[begins[b]] .. search[begins[b + 1]] begin with byte b */

@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crucible/base/base.h"
-#include "tokenizer/bpe_merge.h"
+#include "tokenizer/bpe_tables.h"
 #include "tokenizer/join_rules.h"
 #include "tokenizer/vocab_compile.h"
 #include "tokenizer/vocab_image.h"
-
-struct merge_row {
-    uint32_t left, right, made;
-};
 
 struct cru_vocab_draft {
     struct cru_arena arena;
@@ -16,7 +12,7 @@ struct cru_vocab_draft {
     uint32_t *by_bytes; /* [2^bytes_bits] id + 1, by cru_piece_hash; tokens of the model only */
     uint32_t bytes_bits;
     size_t n_by_bytes;
-    struct merge_row *merges;
+    struct cru_merge_row *merges;
     size_t n_merges, cap_merges;
     struct cru_vocab_added *added;
     size_t n_added, cap_added;
@@ -111,7 +107,7 @@ enum cru_status cru_vocab_draft_token(struct cru_vocab_draft *d, uint32_t id,
     return CRU_OK;
 }
 
-static enum cru_status add_merge(struct cru_vocab_draft *d, struct merge_row row,
+static enum cru_status add_merge(struct cru_vocab_draft *d, struct cru_merge_row row,
                                  struct cru_error *err) {
     if (d->n_merges >= CRU_MAX_MERGES)
         return cru_fail(err, CRU_USAGE, "vocabulary: more than %u merges", CRU_MAX_MERGES);
@@ -123,13 +119,13 @@ static enum cru_status add_merge(struct cru_vocab_draft *d, struct merge_row row
 
 enum cru_status cru_vocab_draft_merge(struct cru_vocab_draft *d, struct cru_span left,
                                       struct cru_span right, struct cru_error *err) {
-    char joined[4096];
+    char joined[CRU_MAX_TOKEN];
     if (left.n + right.n > sizeof joined)
         return cru_fail(err, CRU_USAGE, "vocabulary: a merge of more than %zu bytes",
                         sizeof joined);
     memcpy(joined, left.p, left.n);
     memcpy(joined + left.n, right.p, right.n);
-    struct merge_row row = {find_bytes(d, left), find_bytes(d, right),
+    struct cru_merge_row row = {find_bytes(d, left), find_bytes(d, right),
                             find_bytes(d, cru_span_make(joined, left.n + right.n))};
     if (row.left == CRU_NONE || row.right == CRU_NONE || row.made == CRU_NONE)
         return cru_fail(err, CRU_USAGE,
@@ -229,6 +225,9 @@ static struct cru_vocab_header layout(const struct cru_vocab_draft *d, size_t te
         [CRU_SECTION_WORDS] = (uint64_t)4 << h.word_bits,
         [CRU_SECTION_ADDED] = d->n_added * sizeof(struct cru_vocab_added),
         [CRU_SECTION_JOINS] = sizeof(struct cru_joins),
+        [CRU_SECTION_NODES] = d->n_ids * sizeof(struct cru_bpe_node),
+        [CRU_SECTION_ROOTS] = 65536 * 8,
+        [CRU_SECTION_UNITS] = 0, /* known last, see append_trie */
     };
     uint64_t at = sizeof h;
     for (size_t i = 0; i < CRU_SECTIONS; i++) {
@@ -270,7 +269,7 @@ static enum cru_status fill_tables(const struct cru_vocab_draft *d, const struct
     memset(pairs, 0xFF, h->section[CRU_SECTION_PAIRS].bytes);
     uint32_t mask = (1u << h->pair_bits) - 1;
     for (size_t i = 0; i < d->n_merges; i++) {
-        struct merge_row row = d->merges[i];
+        struct cru_merge_row row = d->merges[i];
         if (cru_pair_find(pairs, h->pair_bits, row.left, row.right) != CRU_NONE)
             return cru_fail(err, CRU_USAGE, "vocabulary: merge %zu is given twice", i);
         uint64_t pair = cru_pair(row.left, row.right);
@@ -293,36 +292,54 @@ static enum cru_status fill_tables(const struct cru_vocab_draft *d, const struct
     return CRU_OK;
 }
 
+/* NODES, and the trie at the end of the image, which grows by it. */
+static enum cru_status append_trie(const struct cru_vocab_draft *d, struct cru_vocab_header *h,
+                                   unsigned char **image, struct cru_error *err) {
+    struct cru_bpe_node *nodes = section(h, *image, CRU_SECTION_NODES);
+    struct cru_bpe bpe = {.merges = {section(h, *image, CRU_SECTION_BYTE_IDS),
+                                     section(h, *image, CRU_SECTION_BYTE_PAIR),
+                                     section(h, *image, CRU_SECTION_MERGED),
+                                     section(h, *image, CRU_SECTION_PAIRS), h->pair_bits},
+                          .nodes = nodes,
+                          .offsets = section(h, *image, CRU_SECTION_OFFSETS),
+                          .text = section(h, *image, CRU_SECTION_TEXT)};
+    enum cru_status status =
+        cru_bpe_make_nodes(&bpe, nodes, d->n_ids, d->merges, d->n_merges, err);
+    if (status) return status;
+    uint64_t *roots = section(h, *image, CRU_SECTION_ROOTS), *units;
+    size_t n_units;
+    status = cru_bpe_make_trie(&bpe, nodes, d->n_ids, roots, &units, &n_units, err);
+    if (status) return status;
+    uint64_t bytes = h->section[CRU_SECTION_UNITS].offset + n_units * sizeof *units;
+    unsigned char *grown = realloc(*image, bytes);
+    if (grown) {
+        memcpy(grown + h->section[CRU_SECTION_UNITS].offset, units, n_units * sizeof *units);
+        *image = grown;
+        h->section[CRU_SECTION_UNITS].bytes = n_units * sizeof *units;
+        h->file_bytes = bytes;
+        h->n_units = (uint32_t)n_units;
+        h->irregular = bpe.irregular;
+    }
+    free(units);
+    return grown ? CRU_OK : cru_fail_memory(err, "vocabulary");
+}
+
 /* WORDS: the tokens that their own bytes encode to, or all with CRU_VOCAB_IGNORE_MERGES. */
-static enum cru_status fill_words(const struct cru_vocab_draft *d, const struct cru_vocab_header *h,
-                                  unsigned char *image, struct cru_error *err) {
-    struct cru_merges m = {section(h, image, CRU_SECTION_BYTE_IDS),
-                           section(h, image, CRU_SECTION_BYTE_PAIR),
-                           section(h, image, CRU_SECTION_MERGED),
-                           section(h, image, CRU_SECTION_PAIRS), h->pair_bits};
-    struct cru_merge_scratch scratch = {0};
-    uint32_t *words = section(h, image, CRU_SECTION_WORDS), out[4096];
+static void fill_words(const struct cru_vocab_draft *d, const struct cru_vocab_header *h,
+                       unsigned char *image) {
+    const struct cru_bpe_node *nodes = section(h, image, CRU_SECTION_NODES);
+    uint32_t *words = section(h, image, CRU_SECTION_WORDS);
     memset(words, 0xFF, h->section[CRU_SECTION_WORDS].bytes);
     uint32_t mask = (1u << h->word_bits) - 1;
     for (uint32_t id = 0; id < h->n_ids; id++) {
         struct cru_span t = d->tokens[id];
-        if (t.n == 0 || t.n > 4096 || find_bytes(d, t) != id) continue;
-        const unsigned char *p = (const unsigned char *)t.p;
-        size_t n = 0;
-        if (h->flags & CRU_VOCAB_IGNORE_MERGES) {
-            n = 1;
-        } else if (!cru_merge_long(&m, &scratch, p, t.n, out, &n)) {
-            cru_merge_scratch_release(&scratch);
-            return cru_fail_memory(err, "vocabulary");
-        }
-        if (n != 1) continue;
-        uint64_t hash = cru_piece_hash(p, t.n);
+        if (t.n == 0 || find_bytes(d, t) != id) continue;
+        if (!nodes[id].bytes && !(h->flags & CRU_VOCAB_IGNORE_MERGES)) continue;
+        uint64_t hash = cru_piece_hash((const unsigned char *)t.p, t.n);
         uint32_t slot = (uint32_t)hash & mask;
         while (words[slot] != CRU_NONE) slot = (slot + 1) & mask;
         words[slot] = (uint32_t)(hash >> 52) << CRU_ID_BITS | id;
     }
-    cru_merge_scratch_release(&scratch);
-    return CRU_OK;
 }
 
 enum cru_status cru_vocab_draft_compile(struct cru_vocab_draft *d, const char *name,
@@ -340,11 +357,12 @@ enum cru_status cru_vocab_draft_compile(struct cru_vocab_draft *d, const char *n
     unsigned char *image = calloc(1, h.file_bytes);
     if (!image) return cru_fail_memory(err, "vocabulary");
     enum cru_status status = fill_tables(d, &h, image, err);
-    if (!status) status = fill_words(d, &h, image, err);
+    if (!status) status = append_trie(d, &h, &image, err);
     if (status) {
         free(image);
         return status;
     }
+    fill_words(d, &h, image);
     memcpy(image, &h, sizeof h);
     h.checksum = cru_hash64(image, h.file_bytes, 0); /* of the file with this field zero */
     memcpy(image, &h, sizeof h);

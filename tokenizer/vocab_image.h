@@ -16,6 +16,9 @@
  *   |                |   token that is what its own bytes encode to; all ones: free
  *   | ADDED          |   [n_added] id, flags; content is the id's text
  *   | JOINS    bits  |   which neighbouring characters occur inside one token (join_rules.h)
+ *   | NODES          |   [n_ids] how each token is made, and its next shorter beginning
+ *   | ROOTS    u64   |   [65536] first * 256 + second byte -> unit: the trie's first two levels
+ *   | UNITS    u64   |   [n_units] the rest of the trie, a double array
  *   +----------------+ file_bytes
  *
  * The checksum is XXH3-64 of the whole file with the checksum field zero. Loading checks it, and then
@@ -33,14 +36,15 @@
 #define CRU_NONE UINT32_MAX
 
 enum {
-    CRU_VOCAB_VERSION = 2,
+    CRU_VOCAB_VERSION = 3,
     CRU_VOCAB_ORDER = 0x01020304,
     CRU_ID_BITS = 20,
     CRU_RANK_BITS = 24,
     CRU_MAX_IDS = (1 << CRU_ID_BITS) - 1, /* one less than fit: all ones is a free slot */
-    CRU_MAX_MERGES = (1 << CRU_RANK_BITS) - 1,
+    CRU_MAX_MERGES = (1 << CRU_RANK_BITS) - 2, /* rank + 1 of all ones is for irregular tokens */
     CRU_MAX_ADDED = 16384,
     CRU_VOCAB_NAME = 32,
+    CRU_MAX_TOKEN = 4096, /* bytes of what merges make */
 };
 
 enum cru_pattern {
@@ -60,6 +64,9 @@ enum cru_vocab_section_name {
     CRU_SECTION_WORDS,
     CRU_SECTION_ADDED,
     CRU_SECTION_JOINS,
+    CRU_SECTION_NODES,
+    CRU_SECTION_ROOTS,
+    CRU_SECTION_UNITS,
     CRU_SECTIONS
 };
 
@@ -72,7 +79,7 @@ struct cru_vocab_header {
     uint32_t version, order;
     uint64_t file_bytes, checksum, content_hash;
     uint32_t n_ids, n_merges, n_added, pattern, digits, flags;
-    uint32_t pair_bits, word_bits;
+    uint32_t pair_bits, word_bits, n_units, irregular; /* irregular: 1 if there are such NODES */
     char name[CRU_VOCAB_NAME]; /* NUL-terminated */
     struct cru_vocab_section section[CRU_SECTIONS];
 };
@@ -81,6 +88,41 @@ enum { CRU_ADDED_SPECIAL = 1 };
 struct cru_vocab_added {
     uint32_t id, flags;
 };
+
+/*
+ * How a token is made by its last merge. Only tokens that are what their own bytes encode to have a
+ * node; bytes is 0 in the others.
+ *   split     left 20 | right 20 | rank + 1, 24; a single byte has rank + 1 = 0. In an irregular
+ *             token, one with a part made by a later merge than itself, both parts are all ones.
+ *   as_left   bit cru_partner_bit(y) for every merge (this, y); as_right: of every merge (y, this)
+ *   shorter   the longest token that this one properly begins with, or CRU_NONE
+ */
+struct cru_bpe_node {
+    uint64_t split, as_left, as_right;
+    uint32_t shorter, bytes;
+};
+
+#define CRU_SPLIT_KEY_MASK ((1u << CRU_RANK_BITS) - 1)
+#define CRU_ID_MASK ((1u << CRU_ID_BITS) - 1)
+
+static inline uint64_t cru_partner_bit(uint32_t id) {
+    return (uint64_t)1 << (id * 0x9E3779B1u >> 26);
+}
+
+/*
+ * A node of the trie: where it stands says its last byte, given its parent:
+ *   unit    free 11 | token 20 or all ones | base 24 | label 9
+ *   child of u by byte c:  v = units[base(u) ^ c], if label(v) = c; an unused place has label 256
+ * No two nodes with children have one base, so a label that fits is a child. Base 0 is for nodes
+ * without children: the first 256 units are unused.
+ */
+enum { CRU_UNIT_NO_TOKEN = (1 << CRU_ID_BITS) - 1, CRU_UNIT_UNUSED = 256, CRU_UNIT_BITS = 24 };
+static inline uint32_t cru_unit_label(uint64_t unit) { return unit & 511; }
+static inline uint32_t cru_unit_base(uint64_t unit) { return unit >> 9 & ((1u << CRU_UNIT_BITS) - 1); }
+static inline uint32_t cru_unit_token(uint64_t unit) { return unit >> 33 & CRU_ID_MASK; }
+static inline uint64_t cru_unit(uint32_t label, uint32_t base, uint32_t token) {
+    return (uint64_t)token << 33 | (uint64_t)base << 9 | label;
+}
 
 /* A piece of up to 15 bytes as two words: its bytes, zeros, and its length in the last byte. */
 struct cru_piece_key {

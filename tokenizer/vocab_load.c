@@ -17,7 +17,8 @@ static enum cru_status damaged(struct cru_error *err, const char *what) {
 /* The bytes each section must have, by the header's counts. TEXT may have any number. */
 static bool sizes_agree(const struct cru_vocab_header *h) {
     if (h->n_ids > CRU_MAX_IDS || h->n_merges > CRU_MAX_MERGES || h->n_added > CRU_MAX_ADDED ||
-        h->pair_bits < 1 || h->pair_bits > 30 || h->word_bits < 1 || h->word_bits > 30)
+        h->pair_bits < 1 || h->pair_bits > 30 || h->word_bits < 1 || h->word_bits > 30 || h->n_units < 256 ||
+        h->n_units % 256 || h->n_units > 1u << CRU_UNIT_BITS || h->irregular > 1)
         return false;
     const uint64_t want[CRU_SECTIONS] = {
         [CRU_SECTION_OFFSETS] = ((uint64_t)h->n_ids + 1) * 4,
@@ -29,6 +30,9 @@ static bool sizes_agree(const struct cru_vocab_header *h) {
         [CRU_SECTION_WORDS] = (uint64_t)4 << h->word_bits,
         [CRU_SECTION_ADDED] = (uint64_t)h->n_added * sizeof(struct cru_vocab_added),
         [CRU_SECTION_JOINS] = sizeof(struct cru_joins),
+        [CRU_SECTION_NODES] = (uint64_t)h->n_ids * sizeof(struct cru_bpe_node),
+        [CRU_SECTION_ROOTS] = 65536 * 8,
+        [CRU_SECTION_UNITS] = (uint64_t)h->n_units * 8,
     };
     for (size_t i = 0; i < CRU_SECTIONS; i++) {
         const struct cru_vocab_section *s = &h->section[i];
@@ -76,6 +80,40 @@ static bool ids_below(const uint32_t *ids, size_t n, uint32_t limit) {
     uint32_t most = 0;
     for (size_t i = 0; i < n; i++) most = ids[i] > most ? ids[i] : most;
     return n == 0 || most < limit;
+}
+
+static bool units_agree(const uint64_t *units, size_t n, uint32_t n_units, uint32_t n_ids) {
+    uint32_t bad = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t token = cru_unit_token(units[i]);
+        bad |= (token >= n_ids) & (token != CRU_UNIT_NO_TOKEN);
+        bad |= cru_unit_base(units[i]) >= n_units; /* and so is any base ^ byte: 256 divides n_units */
+    }
+    return !bad;
+}
+
+/* The nodes and the trie; sets t->bpe.longest. That ways of making a token lead downwards is for those
+ * who follow them to see (bpe_backtrack.c). */
+static bool bpe_agrees(struct cru_tokenizer *t) {
+    const struct cru_vocab_header *h = t->header;
+    const struct cru_bpe_node *nodes = t->bpe.nodes;
+    uint32_t bad = 0, longest = 1;
+    for (uint32_t i = 0; i < h->n_ids; i++) {
+        uint64_t split = nodes[i].split;
+        uint32_t left = (uint32_t)(split >> (CRU_RANK_BITS + CRU_ID_BITS)) & CRU_ID_MASK;
+        uint32_t right = (uint32_t)(split >> CRU_RANK_BITS) & CRU_ID_MASK, bytes = nodes[i].bytes;
+        bad |= (left >= h->n_ids) & (left != CRU_ID_MASK);
+        bad |= (right >= h->n_ids) & (right != CRU_ID_MASK);
+        bad |= ((left == CRU_ID_MASK) | (right == CRU_ID_MASK)) & !h->irregular;
+        bad |= (nodes[i].shorter >= h->n_ids) & (nodes[i].shorter != CRU_NONE);
+        bad |= (bytes != 0) & (bytes != t->offsets[i + 1] - t->offsets[i]);
+        longest = bytes > longest ? bytes : longest;
+    }
+    for (size_t b = 0; b < 256; b++) bad |= nodes[t->merges.byte_ids[b]].bytes != 1;
+    t->bpe.longest = longest;
+    return !bad && longest <= CRU_MAX_TOKEN &&
+           units_agree(t->bpe.roots, 65536, h->n_units, h->n_ids) &&
+           units_agree(t->bpe.units, h->n_units, h->n_units, h->n_ids);
 }
 
 /* Every number that the encoder follows without looking. */
@@ -155,7 +193,14 @@ enum cru_status cru_tokenizer_from_image(const void *image, size_t bytes,
     t->joins = h->flags & CRU_VOCAB_IGNORE_MERGES ? NULL : at[CRU_SECTION_JOINS];
     t->merges = (struct cru_merges){at[CRU_SECTION_BYTE_IDS], at[CRU_SECTION_BYTE_PAIR],
                                     at[CRU_SECTION_MERGED], at[CRU_SECTION_PAIRS], h->pair_bits};
-    if (!contents_agree(t)) status = damaged(err, "numbers out of range");
+    t->bpe = (struct cru_bpe){.merges = t->merges,
+                              .nodes = at[CRU_SECTION_NODES],
+                              .roots = at[CRU_SECTION_ROOTS],
+                              .units = at[CRU_SECTION_UNITS],
+                              .offsets = t->offsets,
+                              .text = t->text,
+                              .irregular = h->irregular};
+    if (!contents_agree(t) || !bpe_agrees(t)) status = damaged(err, "numbers out of range");
     if (!status && (!index_added(t) || !cru_classes_init(&t->classes)))
         status = cru_fail_memory(err, "vocabulary");
     if (status) {
