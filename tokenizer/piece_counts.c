@@ -79,7 +79,7 @@ void cru_piece_counter_free(struct cru_piece_counter *c) {
 
 struct cru_piece_totals cru_piece_counter_totals(const struct cru_piece_counter *c) {
     struct cru_piece_totals totals = c->totals;
-    totals.spilled = c->budget.spilled;
+    totals.spilled += c->budget.spilled;
     return totals;
 }
 
@@ -381,6 +381,15 @@ static size_t open_sources(struct cru_piece_counter *const *counters, size_t n,
     return k;
 }
 
+static void empty(struct cru_piece_counter *c) {
+    c->totals = cru_piece_counter_totals(c);
+    cru_spill_release(&c->runs);
+    cru_buffer_release(&c->longs);
+    free(c->slots);
+    c->slots = NULL;
+    c->used = c->n_slots = c->n_runs = 0;
+}
+
 enum cru_status cru_piece_counters_merge(struct cru_piece_counter *const *counters, size_t n,
                                          cru_piece_take take, void *context,
                                          struct cru_error *err) {
@@ -400,5 +409,6 @@ enum cru_status cru_piece_counters_merge(struct cru_piece_counter *const *counte
         status = take(context, sum.bytes, sum.count, err);
     }
     free(heap);
+    for (size_t i = 0; i < n; i++) empty(counters[i]);
     return status;
 }

@@ -32,7 +32,7 @@ void cru_piece_counter_free(struct cru_piece_counter *counter); /* NULL is fine 
 enum cru_status cru_piece_counter_add(struct cru_piece_counter *counter, struct cru_span text,
                                       struct cru_error *err);
 
-/* What has been counted: bytes after NFC, pieces, and bytes now in temporary files. */
+/* What has been counted: bytes after NFC, pieces, and bytes that were put into temporary files. */
 struct cru_piece_totals {
     uint64_t bytes, pieces, spilled;
 };
@@ -40,7 +40,8 @@ struct cru_piece_totals cru_piece_counter_totals(const struct cru_piece_counter 
 
 /* All counters together: calls `take` once for every distinct piece of two bytes or more, with how often it
  * occurs in all, in an order that depends only on what the pieces are. The bytes live until `take` returns.
- * Stops when `take` does not answer CRU_OK. The counters are then only good for _totals and _free. */
+ * Stops when `take` does not answer CRU_OK. Gives the memory and files of the counters back: they are then
+ * only good for _totals and _free. */
 typedef enum cru_status (*cru_piece_take)(void *context, struct cru_span piece, uint64_t count,
                                           struct cru_error *err);
 enum cru_status cru_piece_counters_merge(struct cru_piece_counter *const *counters, size_t n,

@@ -69,7 +69,7 @@ static const struct cru_option options[] = {
     {CRU_OPTION_INT, 0, "train-vocab", offsetof(struct tokenize, train_vocab), "N", NULL, NULL, 257,
      CRU_MAX_IDS, "write a tokenizer.json of N ids trained on the documents instead of shards"},
     {CRU_OPTION_LIST, 0, "added-token", offsetof(struct tokenize, added_tokens), "TEXT", NULL, NULL,
-     0, 0, "with --train-vocab: an added token behind <|endoftext|>; may be given again"},
+     0, 0, "with --train-vocab: one more added token, behind <|endoftext|>"},
     {.type = CRU_OPTION_END},
 };
 
