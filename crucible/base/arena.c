@@ -3,25 +3,41 @@
 
 #include "crucible/base/base.h"
 
-enum { CHUNK = 1 << 18, ALIGN = 16 };
+/* A chunk is as large as all before it, from CHUNK to LARGEST; what needs more gets one of its own.
+ * Chunks up to LARGEST are worth keeping: given back, their pages would be faulted in again for the
+ * next batch. */
+enum { CHUNK = 1 << 18, LARGEST = 1 << 20, KEPT = 1 << 22, ALIGN = 16 };
 
 struct cru_arena_chunk {
     struct cru_arena_chunk *older;
     size_t used, capacity;
+    void *adopted; /* freed with the chunk */
     _Alignas(16) char bytes[];
 };
 
 void cru_arena_init(struct cru_arena *arena) {
-    arena->head = NULL;
+    arena->head = arena->kept = NULL;
     arena->total = 0;
 }
 
-static struct cru_arena_chunk *chunk_new(struct cru_arena *arena, size_t capacity) {
+/* An empty chunk of at least `need` bytes: a kept one, or a new one. */
+static struct cru_arena_chunk *chunk_take(struct cru_arena *arena, size_t need) {
+    for (struct cru_arena_chunk **at = &arena->kept; *at; at = &(*at)->older)
+        if ((*at)->capacity >= need) {
+            struct cru_arena_chunk *chunk = *at;
+            *at = chunk->older;
+            return chunk;
+        }
+    size_t capacity = arena->total < CHUNK     ? CHUNK
+                      : arena->total < LARGEST ? arena->total
+                                               : LARGEST;
+    if (need > capacity / 4) capacity = need > CHUNK / 4 ? need : CHUNK;
     if (capacity > SIZE_MAX - sizeof(struct cru_arena_chunk)) return NULL;
     struct cru_arena_chunk *chunk = malloc(sizeof *chunk + capacity);
     if (!chunk) return NULL;
     chunk->used = 0;
     chunk->capacity = capacity;
+    chunk->adopted = NULL;
     arena->total += capacity;
     return chunk;
 }
@@ -31,11 +47,10 @@ void *cru_arena_alloc(struct cru_arena *arena, size_t bytes) {
     size_t need = (bytes + ALIGN - 1) & ~(size_t)(ALIGN - 1);
     struct cru_arena_chunk *head = arena->head;
     if (!head || head->capacity - head->used < need) {
-        /* A large allocation gets a chunk of its own behind the head, whose free part stays in use. */
-        bool large = need > CHUNK / 4;
-        struct cru_arena_chunk *chunk = chunk_new(arena, large ? need : CHUNK);
+        struct cru_arena_chunk *chunk = chunk_take(arena, need);
         if (!chunk) return NULL;
-        if (large && head) {
+        /* The one with more room left becomes the head. */
+        if (head && head->capacity - head->used > chunk->capacity - need) {
             chunk->older = head->older;
             head->older = chunk;
         } else {
@@ -47,6 +62,19 @@ void *cru_arena_alloc(struct cru_arena *arena, size_t bytes) {
     void *p = head->bytes + head->used;
     head->used += need;
     return p;
+}
+
+bool cru_arena_adopt(struct cru_arena *arena, void *p) {
+    struct cru_arena_chunk *chunk = malloc(sizeof *chunk);
+    if (!chunk) return false;
+    *chunk = (struct cru_arena_chunk){.adopted = p};
+    if (arena->head) { /* behind the head, which stays in use */
+        chunk->older = arena->head->older;
+        arena->head->older = chunk;
+    } else {
+        arena->head = chunk;
+    }
+    return true;
 }
 
 void *cru_arena_calloc(struct cru_arena *arena, size_t n, size_t size) {
@@ -79,25 +107,38 @@ struct cru_span cru_arena_printf(struct cru_arena *arena, const char *format, ..
 static void chunks_free(struct cru_arena_chunk *chunk) {
     while (chunk) {
         struct cru_arena_chunk *older = chunk->older;
+        free(chunk->adopted);
         free(chunk);
         chunk = older;
     }
 }
 
 void cru_arena_clear(struct cru_arena *arena) {
-    struct cru_arena_chunk *head = arena->head;
-    if (!head) return;
-    if (head->capacity != CHUNK) { /* an oversized chunk is not worth keeping */
-        cru_arena_release(arena);
-        return;
+    struct cru_arena_chunk *chunk = arena->head, *spare = arena->kept;
+    arena->head = arena->kept = NULL;
+    arena->total = 0;
+    for (;;) {
+        if (!chunk) { /* what was not needed this time comes last */
+            chunk = spare;
+            spare = NULL;
+            if (!chunk) return;
+        }
+        struct cru_arena_chunk *older = chunk->older;
+        if (chunk->adopted || chunk->capacity > LARGEST || arena->total + chunk->capacity > KEPT) {
+            chunk->older = NULL;
+            chunks_free(chunk);
+        } else {
+            arena->total += chunk->capacity;
+            chunk->used = 0;
+            chunk->older = arena->kept;
+            arena->kept = chunk;
+        }
+        chunk = older;
     }
-    chunks_free(head->older);
-    head->older = NULL;
-    head->used = 0;
-    arena->total = head->capacity;
 }
 
 void cru_arena_release(struct cru_arena *arena) {
     chunks_free(arena->head);
+    chunks_free(arena->kept);
     cru_arena_init(arena);
 }

@@ -329,6 +329,7 @@ enum cru_status cru_input_line(struct cru_input *in, struct cru_span *line, bool
     }
 }
 
+bool cru_input_packed(const struct cru_input *in) { return in->archive || in->gzip; }
 uint64_t cru_input_bytes(const struct cru_input *in) { return in->bytes; }
 const char *cru_input_name(const struct cru_input *in) { return in->name; }
 

@@ -28,6 +28,8 @@ enum cru_status cru_input_read(struct cru_input *input, char *buffer, size_t cap
 enum cru_status cru_input_line(struct cru_input *input, struct cru_span *line,
                                bool *ended_by_newline, struct cru_error *err);
 
+/* Whether it is being decompressed. */
+bool cru_input_packed(const struct cru_input *input);
 /* Decompressed bytes delivered so far, and the name it was opened by ("stdin" for "-"). */
 uint64_t cru_input_bytes(const struct cru_input *input);
 const char *cru_input_name(const struct cru_input *input);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The shim over simdjson On-Demand. simdjson finds the structure and checks UTF-8 for a whole line at
- * once; values that pass through are checked by json_value_end (json_check.c), since On-Demand skips
- * what nobody asks for, and a broken value must not be passed on.
+ * The shim over simdjson On-Demand. simdjson finds the structure and checks UTF-8 for a whole line
+ * at once, and that strings end and hold no control characters; escapes and all other values that
+ * pass through are checked by cru_json_valid (json_check.c), since On-Demand skips what nobody asks
+ * for, and a broken value must not be passed on.
  */
 #include <simdjson.h>
 
@@ -28,7 +29,9 @@ extern "C" struct cru_json_parser *cru_json_parser_new(void) {
     return new (std::nothrow) cru_json_parser;
 }
 
-extern "C" void cru_json_parser_free(struct cru_json_parser *parser) { delete parser; }
+extern "C" void cru_json_parser_free(struct cru_json_parser *parser) {
+    delete parser;
+}
 
 extern "C" bool cru_utf8_valid(struct cru_span s) {
     return s.n == 0 || simdjson::validate_utf8(s.p, s.n);
@@ -74,7 +77,9 @@ struct reading {
     bool has_id, has_text;
 };
 
-static cru_status bad(cru_error *err, const char *why) { return cru_fail(err, CRU_BAD, "%s", why); }
+static cru_status bad(cru_error *err, const char *why) {
+    return cru_fail(err, CRU_BAD, "%s", why);
+}
 
 static cru_status take_meta(reading *r, cru_span json) {
     if (json.n < 2 || json.p[0] != '{') return bad(r->err, "field 'crucible' is not an object");
@@ -103,23 +108,40 @@ static cru_status take_id(reading *r, cru_span raw) {
     return CRU_OK;
 }
 
+/* Whether a value that passes through is valid JSON, given what simdjson has seen to. */
+static bool sound(cru_span raw) {
+    bool string = raw.n > 1 && raw.p[0] == '"' && raw.p[raw.n - 1] == '"';
+    return (string && !std::memchr(raw.p, '\\', raw.n)) || cru_json_valid(raw);
+}
+
+static cru_status take_text(reading *r, cru_span raw) {
+    if (r->has_text) return bad(r->err, "the text field stands twice");
+    if (raw.p[0] != '"') return bad(r->err, "the text field is not a string");
+    if (raw.n < 2 || raw.p[raw.n - 1] != '"') return bad(r->err, "not valid JSON");
+    if (!cru_json_unescape(raw, &r->batch->arena, &r->doc->text))
+        return bad(r->err,
+                   cru_json_valid(raw) ? "the text field holds a bad escape" : "not valid JSON");
+    r->has_text = true;
+    return CRU_OK;
+}
+
 static cru_status take_field(reading *r, cru_span raw_name, cru_span raw) {
     cru_doc *doc = r->doc;
     cru_span name = raw_name; /* what the key says; written again as it came */
     if (std::memchr(raw_name.p, '\\', raw_name.n)) {
         cru_span quoted = {raw_name.p - 1, raw_name.n + 2};
         if (!cru_json_valid(quoted)) return bad(r->err, "a key holds a bad escape");
-        if (!cru_json_unescape(quoted, &r->batch->arena, &name)) name = raw_name; /* half a surrogate */
+        if (!cru_json_unescape(quoted, &r->batch->arena, &name))
+            name = raw_name; /* half a surrogate */
     }
-    if (!cru_json_valid(raw)) return bad(r->err, "not valid JSON");
-    if (cru_span_is(name, "crucible")) return take_meta(r, raw);
+    bool crucible = cru_span_is(name, "crucible"),
+         text = !crucible && cru_span_is(name, r->text_field);
+    if (!text && !sound(raw)) return bad(r->err, "not valid JSON");
+    if (crucible) return take_meta(r, raw);
     cru_field_kind kind = CRU_FIELD_USER;
-    if (cru_span_is(name, r->text_field)) {
-        if (r->has_text) return bad(r->err, "the text field stands twice");
-        if (raw.p[0] != '"') return bad(r->err, "the text field is not a string");
-        if (!cru_json_unescape(raw, &r->batch->arena, &doc->text))
-            return bad(r->err, "the text field holds a bad escape");
-        r->has_text = true;
+    if (text) {
+        cru_status s = take_text(r, raw);
+        if (s) return s;
         kind = CRU_FIELD_TEXT;
     } else if (cru_span_is(name, "id")) {
         if (r->has_id) return bad(r->err, "field 'id' stands twice");
@@ -147,22 +169,32 @@ static cru_status walk(reading *r, ondemand::parser *parser, const char *p, size
         if (s) return s;
     }
     const char *rest;
-    if (!document.current_location().get(rest)) return bad(r->err, "bytes after the end of the object");
+    if (!document.current_location().get(rest))
+        return bad(r->err, "bytes after the end of the object");
     return CRU_OK;
 }
 
 extern "C" cru_status cru_json_document(cru_json_parser *parser, cru_span line,
                                         const char *text_field, const char *name, uint64_t number,
                                         cru_batch *batch, cru_doc *doc, cru_error *err) {
-    char *p = static_cast<char *>(
-        cru_arena_alloc(&batch->arena, line.n + simdjson::SIMDJSON_PADDING));
+    char *p = static_cast<char *>(cru_arena_alloc(&batch->arena, line.n + CRU_JSON_PADDING));
     if (!p) return cru_fail_memory(err, "document");
-    std::memcpy(p, line.p, line.n);
-    std::memset(p + line.n, 0, simdjson::SIMDJSON_PADDING);
+    if (line.n) std::memcpy(p, line.p, line.n);
+    std::memset(p + line.n, 0, CRU_JSON_PADDING);
+    return cru_json_document_in_place(parser, cru_span{p, line.n}, text_field, name, number, batch,
+                                      doc, err);
+}
+
+static_assert(simdjson::SIMDJSON_PADDING <= CRU_JSON_PADDING,
+              "simdjson reads further than we allow");
+
+extern "C" cru_status cru_json_document_in_place(cru_json_parser *parser, cru_span line,
+                                                 const char *text_field, const char *name,
+                                                 uint64_t number, cru_batch *batch, cru_doc *doc,
+                                                 cru_error *err) {
     reading r = {batch, doc, text_field, err, false, false};
-    cru_status s = walk(&r, &parser->parser, p, line.n);
-    if (s == CRU_OK && !r.has_text)
-        s = cru_fail(err, CRU_BAD, "no field '%s'", text_field);
+    cru_status s = walk(&r, &parser->parser, line.p, line.n);
+    if (s == CRU_OK && !r.has_text) s = cru_fail(err, CRU_BAD, "no field '%s'", text_field);
     if (s == CRU_OK && !r.has_id) {
         doc->id = cru_arena_printf(&batch->arena, "%s#%llu", name,
                                    static_cast<unsigned long long>(number));
@@ -202,7 +234,8 @@ static bool lookup(cru_json_parser *parser, cru_span json, const char *path,
             e = number ? document->at(index).get(*value)
                        : document->find_field_unordered(key).get(*value);
         } else {
-            e = number ? value->at(index).get(*value) : value->find_field_unordered(key).get(*value);
+            e = number ? value->at(index).get(*value)
+                       : value->find_field_unordered(key).get(*value);
         }
         if (e) return false;
         first = false;
@@ -216,16 +249,19 @@ extern "C" bool cru_json_number(cru_json_parser *parser, cru_span json, const ch
     ondemand::document document;
     ondemand::value v;
     if (path && *path) {
-        return lookup(parser, json, path, &document, &v) && v.get_double().get(*value) == simdjson::SUCCESS;
+        return lookup(parser, json, path, &document, &v) &&
+               v.get_double().get(*value) == simdjson::SUCCESS;
     }
     (void)lookup(parser, json, "", &document, &v);
     return json.n > 0 && document.get_double().get(*value) == simdjson::SUCCESS;
 }
 
-extern "C" bool cru_json_bool(cru_json_parser *parser, cru_span json, const char *path, bool *value) {
+extern "C" bool cru_json_bool(cru_json_parser *parser, cru_span json, const char *path,
+                              bool *value) {
     ondemand::document document;
     ondemand::value v;
-    return lookup(parser, json, path, &document, &v) && v.get_bool().get(*value) == simdjson::SUCCESS;
+    return lookup(parser, json, path, &document, &v) &&
+           v.get_bool().get(*value) == simdjson::SUCCESS;
 }
 
 extern "C" bool cru_json_string(cru_json_parser *parser, cru_span json, const char *path,

@@ -25,6 +25,14 @@ enum cru_status cru_json_document(struct cru_json_parser *parser, struct cru_spa
                                   struct cru_batch *batch, struct cru_doc *doc,
                                   struct cru_error *err);
 
+/* The same for a line that stands in the batch's arena with CRU_JSON_PADDING readable bytes behind it: not
+ * copied, and read in place for as long as the batch lives. */
+enum { CRU_JSON_PADDING = 64 };
+enum cru_status cru_json_document_in_place(struct cru_json_parser *parser, struct cru_span line,
+                                           const char *text_field, const char *name,
+                                           uint64_t number, struct cru_batch *batch,
+                                           struct cru_doc *doc, struct cru_error *err);
+
 /* Appends the document as one JSON object and a newline. */
 void cru_json_render(const struct cru_doc *doc, const char *text_field, struct cru_buffer *out);
 

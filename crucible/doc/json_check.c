@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 #include "crucible/base/base.h"
 #include "crucible/doc/json_check.h"
 
@@ -16,10 +20,28 @@ static int hex_value(char c) {
     return -1;
 }
 
+/* Past the bytes that mean themselves in a string: the loop at the end says it all, and on x86-64
+ * does what is left of a block of 16. */
+static const char *plain_end(const char *p, const char *end) {
+#if defined(__SSE2__)
+    const __m128i quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8('\\'),
+                  control = _mm_set1_epi8(0x1F);
+    for (; end - p >= 16; p += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+        __m128i stops = _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash));
+        stops = _mm_or_si128(stops, _mm_cmpeq_epi8(_mm_min_epu8(v, control), v));
+        int mask = _mm_movemask_epi8(stops);
+        if (mask) return p + __builtin_ctz((unsigned)mask);
+    }
+#endif
+    while (p < end && *p != '"' && *p != '\\' && (unsigned char)*p >= 0x20) p++;
+    return p;
+}
+
 /* Each *_end function answers where the value that starts at p ends, or NULL. */
 static const char *string_end(const char *p, const char *end) {
     if (p >= end || *p != '"') return NULL;
-    for (p++; p < end; p++) {
+    for (p = plain_end(p + 1, end); p < end; p = plain_end(p + 1, end)) {
         if (*p == '"') return p + 1;
         if ((unsigned char)*p < 0x20) return NULL;
         if (*p != '\\') continue;
@@ -44,8 +66,10 @@ static const char *digits_end(const char *p, const char *end) {
 
 static const char *number_end(const char *p, const char *end) {
     if (p < end && *p == '-') p++;
-    if (p < end && *p == '0') p++;
-    else if (!(p = digits_end(p, end))) return NULL;
+    if (p < end && *p == '0')
+        p++;
+    else if (!(p = digits_end(p, end)))
+        return NULL;
     if (p < end && *p == '.' && !(p = digits_end(p + 1, end))) return NULL;
     if (p < end && (*p == 'e' || *p == 'E')) {
         p++;
@@ -62,11 +86,16 @@ static const char *word_end(const char *p, const char *end, const char *word) {
 
 static const char *scalar_end(const char *p, const char *end) {
     switch (*p) {
-    case '"': return string_end(p, end);
-    case 't': return word_end(p, end, "true");
-    case 'f': return word_end(p, end, "false");
-    case 'n': return word_end(p, end, "null");
-    default: return number_end(p, end);
+    case '"':
+        return string_end(p, end);
+    case 't':
+        return word_end(p, end, "true");
+    case 'f':
+        return word_end(p, end, "false");
+    case 'n':
+        return word_end(p, end, "null");
+    default:
+        return number_end(p, end);
     }
 }
 
@@ -164,24 +193,33 @@ static char *put_utf8(char *to, uint32_t c) {
     return to;
 }
 
+/* Values of hexadecimal digits, plus 1; 0 for other bytes. */
+static const unsigned char hex_plus_1[256] = {
+    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+    ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+};
+
+/* What stands behind a backslash for one byte; 0 for what does not. */
+static const char short_escape[256] = {
+    ['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
+    ['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t',
+};
+
 static bool hex4(const char *p, const char *end, uint32_t *value) {
     if (end - p < 4) return false;
-    *value = 0;
-    for (int i = 0; i < 4; i++) {
-        int h = hex_value(p[i]);
-        if (h < 0) return false;
-        *value = *value << 4 | (uint32_t)h;
-    }
-    return true;
+    const unsigned char *u = (const unsigned char *)p;
+    uint32_t a = hex_plus_1[u[0]], b = hex_plus_1[u[1]], c = hex_plus_1[u[2]], d = hex_plus_1[u[3]];
+    *value = (a - 1) << 12 | (b - 1) << 8 | (c - 1) << 4 | (d - 1);
+    return a && b && c && d;
 }
 
 /* One escape behind its backslash; answers what follows it, or NULL. */
 static const char *unescape_one(const char *p, const char *end, char **to) {
-    static const char from[] = "\"\\/bfnrt", into[] = "\"\\/\b\f\n\r\t";
-    if (p >= end || *p == 0) return NULL;
-    const char *known = strchr(from, *p);
-    if (known) {
-        *(*to)++ = into[known - from];
+    if (p >= end) return NULL;
+    char byte = short_escape[(unsigned char)*p];
+    if (byte) {
+        *(*to)++ = byte;
         return p + 1;
     }
     uint32_t c, low;
@@ -198,31 +236,38 @@ static const char *unescape_one(const char *p, const char *end, char **to) {
     return p;
 }
 
+/* Copies up to the next backslash; answers where that stands, or `end`. The room at *to is as long
+ * as what is left of the string and its end quote, so whole blocks may be stored. */
+static const char *copy_plain(const char *p, const char *end, char **to) {
+    char *out = *to;
+#if defined(__SSE2__)
+    const __m128i slash = _mm_set1_epi8('\\');
+    for (; end - p >= 16; p += 16, out += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+        _mm_storeu_si128((__m128i *)(void *)out, v);
+        int mask = _mm_movemask_epi8(_mm_cmpeq_epi8(v, slash));
+        if (!mask) continue;
+        int n = __builtin_ctz((unsigned)mask);
+        *to = out + n;
+        return p + n;
+    }
+#endif
+    while (p < end && *p != '\\') *out++ = *p++;
+    *to = out;
+    return p;
+}
+
 bool cru_json_unescape(struct cru_span raw, struct cru_arena *arena, struct cru_span *text) {
     if (raw.n < 2) return false;
     const char *p = raw.p + 1, *end = raw.p + raw.n - 1;
-    const char *slash = memchr(p, '\\', (size_t)(end - p));
-    if (!slash) {
+    if (!memchr(p, '\\', (size_t)(end - p))) {
         *text = cru_span_make(p, (size_t)(end - p));
         return true;
     }
     char *start = cru_arena_alloc(arena, raw.n), *to = start;
     if (!start) return false;
-    while (slash) {
-        memcpy(to, p, (size_t)(slash - p));
-        to += slash - p;
-        p = unescape_one(slash + 1, end, &to);
-        if (!p) return false;
-        /* Escapes come close together in text with many short lines: look a few bytes by hand. */
-        int near = 0;
-        while (near < 16 && p < end && *p != '\\') {
-            *to++ = *p++;
-            near++;
-        }
-        slash = p < end ? memchr(p, '\\', (size_t)(end - p)) : NULL;
-    }
-    memcpy(to, p, (size_t)(end - p));
-    to += end - p;
+    while ((p = copy_plain(p, end, &to)) < end)
+        if (!(p = unescape_one(p + 1, end, &to))) return false;
     *text = cru_span_make(start, (size_t)(to - start));
     return true;
 }

@@ -83,7 +83,8 @@ enum cru_line cru_stream_line(struct cru_stream *s, uint64_t limit, struct cru_s
         char *newline = have > searched ? memchr(from + searched, '\n', have - searched) : NULL;
         size_t length = newline ? (size_t)(newline - from) : have;
         if (limit && length > limit) {
-            /* the beginning is enough to show; it must outlive the skipping, which reuses the buffer */
+            /* the beginning is enough to show; it must outlive the skipping, which reuses the
+             * buffer */
             enum { SHOWN = 200 };
             static _Thread_local char beginning[SHOWN];
             size_t shown = length < SHOWN ? length : SHOWN;
@@ -106,6 +107,39 @@ enum cru_line cru_stream_line(struct cru_stream *s, uint64_t limit, struct cru_s
         }
         more(s);
     }
+}
+
+/* Gives the buffer with the line to the arena; what follows the line goes on in a new one. */
+static bool hand_over(struct cru_stream *s, struct cru_arena *arena, size_t padding,
+                      struct cru_span *line) {
+    size_t from = (size_t)(line->p - s->p), rest = s->n - s->at;
+    char *fresh = malloc(rest + STREAM_BLOCK);
+    char *p = fresh ? realloc(s->p, s->n + padding) : NULL; /* without the room that nothing uses */
+    if (!p) {
+        free(fresh);
+        return false;
+    }
+    memcpy(fresh, p + s->at, rest);
+    s->p = fresh;
+    s->at = 0;
+    s->n = rest;
+    s->capacity = rest + STREAM_BLOCK;
+    *line = cru_span_make(p + from, line->n);
+    if (cru_arena_adopt(arena, p)) return true;
+    free(p);
+    return false;
+}
+
+bool cru_stream_keep_line(struct cru_stream *s, struct cru_arena *arena, size_t padding,
+                          struct cru_span *line) {
+    enum { LONG = 16 * STREAM_BLOCK };
+    if (line->n >= LONG) return hand_over(s, arena, padding, line);
+    char *p = cru_arena_alloc(arena, line->n + padding);
+    if (!p) return false;
+    memcpy(p, line->p, line->n);
+    memset(p + line->n, 0, padding);
+    *line = cru_span_make(p, line->n);
+    return true;
 }
 
 uint64_t cru_stream_take(struct cru_stream *s, uint64_t n, struct cru_buffer *out) {

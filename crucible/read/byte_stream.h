@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A stream of bytes with a view ahead: a file (through cru_input, so decompressed), an archive's member, or
- * memory. What was read before a failure is delivered first; the failure is sticky. One thread.
+ * A stream of bytes with a view ahead: a file (through cru_input, so decompressed), an archive's
+ * member, or memory. What was read before a failure is delivered first; the failure is sticky. One
+ * thread.
  *
  *   source -> [ .... | unread ........ | free ]
  *                    at                n
@@ -9,6 +10,7 @@
 #ifndef CRU_READ_BYTE_STREAM_H
 #define CRU_READ_BYTE_STREAM_H
 
+#include "crucible/base/arena.h"
 #include "crucible/base/buffer.h"
 #include "crucible/base/error.h"
 #include <stdint.h>
@@ -22,8 +24,8 @@ struct cru_stream {
     void *context;
     char *p;
     size_t at, n, capacity;
-    uint64_t offset;         /* bytes given away so far */
-    enum cru_status status;  /* CRU_OK, CRU_END, or the failure */
+    uint64_t offset;        /* bytes given away so far */
+    enum cru_status status; /* CRU_OK, CRU_END, or the failure */
     struct cru_error error;
 };
 
@@ -42,6 +44,12 @@ enum cru_line {
 };
 /* The next line without its newline, valid until the next call. limit 0: none. */
 enum cru_line cru_stream_line(struct cru_stream *s, uint64_t limit, struct cru_span *line);
+
+/* Makes the line that cru_stream_line has just given live in `arena`, with `padding` readable bytes
+ * behind it: a copy, or for a long line the stream's own buffer, so that it is not held twice.
+ * False when memory is short. */
+bool cru_stream_keep_line(struct cru_stream *s, struct cru_arena *arena, size_t padding,
+                          struct cru_span *line);
 
 /* Appends up to n bytes to `out` (NULL: skips them); returns how many there were. */
 uint64_t cru_stream_take(struct cru_stream *s, uint64_t n, struct cru_buffer *out);

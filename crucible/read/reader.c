@@ -78,7 +78,8 @@ uint64_t cru_reader_bytes(const struct cru_reader *r) { return r->bytes; }
 
 static enum cru_status pull_input(void *context, char *p, size_t capacity, size_t *got,
                                   struct cru_error *err) {
-    return cru_input_read(context, p, capacity < PULL ? capacity : PULL, got, err);
+    if (capacity > PULL && cru_input_packed(context)) capacity = PULL;
+    return cru_input_read(context, p, capacity, got, err);
 }
 
 static enum cru_status pull_member(void *context, char *p, size_t capacity, size_t *got,

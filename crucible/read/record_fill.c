@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Cuts an open stream into raw records. What is cut or too large becomes a wrong document here. */
 #include "crucible/base/base.h"
+#include "crucible/doc/json.h"
 #include "crucible/read/reader_private.h"
 
 /* The name of the current file or member, in the batch's arena. */
@@ -9,20 +10,19 @@ static const char *path_in(struct cru_reader *r, struct cru_batch *batch) {
     return r->path;
 }
 
-/* A document with its raw record; *made is NULL when memory is short. */
-static enum cru_status add_record(struct cru_reader *r, struct cru_batch *batch,
-                                  struct cru_span raw, struct cru_doc **made,
-                                  struct cru_error *err) {
+/* A document with its raw record, which lives in the batch's arena; *made is NULL when memory is
+ * short. */
+static enum cru_status add_kept(struct cru_reader *r, struct cru_batch *batch, struct cru_span raw,
+                                struct cru_doc **made, struct cru_error *err) {
     *made = NULL;
     struct cru_record *record = cru_arena_calloc(&batch->arena, 1, sizeof *record);
     const char *path = path_in(r, batch);
-    struct cru_span copy = cru_arena_copy(&batch->arena, raw);
-    struct cru_doc *doc = record && path && copy.p ? cru_batch_add(batch) : NULL;
+    struct cru_doc *doc = record && path ? cru_batch_add(batch) : NULL;
     if (!doc) return cru_fail_memory(err, "a record");
     record->number = r->number;
     record->path = path;
     doc->number = r->documents++;
-    doc->raw = copy;
+    doc->raw = raw;
     doc->raw_kind = (uint32_t)r->now;
     doc->path = cru_span_make(path, r->name.n);
     doc->scratch = record;
@@ -30,6 +30,15 @@ static enum cru_status add_record(struct cru_reader *r, struct cru_batch *batch,
     r->bytes += raw.n;
     *made = doc;
     return CRU_OK;
+}
+
+/* The same with a copy of the record. */
+static enum cru_status add_record(struct cru_reader *r, struct cru_batch *batch,
+                                  struct cru_span raw, struct cru_doc **made,
+                                  struct cru_error *err) {
+    *made = NULL;
+    struct cru_span copy = cru_arena_copy(&batch->arena, raw);
+    return copy.p ? add_kept(r, batch, copy, made, err) : cru_fail_memory(err, "a record");
 }
 
 /* A record that cannot be used; its id is FILE#N, or FILE when it is the whole file. */
@@ -77,10 +86,11 @@ static enum cru_status next_line(struct cru_reader *r, struct cru_batch *batch,
         }
         if (cru_span_trim(line).n == 0) continue; /* an empty line is no record */
         struct cru_doc *doc;
-        enum cru_status s = add_record(r, batch, line, &doc, err);
+        if (!cru_stream_keep_line(&r->stream, &batch->arena, CRU_JSON_PADDING, &line))
+            return cru_fail_memory(err, "a record");
+        enum cru_status s = add_kept(r, batch, line, &doc, err);
         /* whether this whole line is JSON or the rest of a dead pipe is for parse() to see */
-        if (s == CRU_OK && kind == CRU_LINE_LAST)
-            ((struct cru_record *)doc->scratch)->last = true;
+        if (s == CRU_OK && kind == CRU_LINE_LAST) ((struct cru_record *)doc->scratch)->last = true;
         return s;
     }
 }
@@ -114,7 +124,8 @@ static enum cru_status cut_warc(struct cru_reader *r, struct cru_batch *batch, u
                                   "the input ends inside a WARC record", err);
     if (s) return s;
     if (r->stream.status != CRU_END) return stream_failed(r, err);
-    return cru_fail(err, CRU_BAD, "unable to read '%s' to its end: cut in record %llu; %llu bytes were good",
+    return cru_fail(err, CRU_BAD,
+                    "unable to read '%s' to its end: cut in record %llu; %llu bytes were good",
                     r->name.p, (unsigned long long)r->number, (unsigned long long)at);
 }
 
@@ -170,8 +181,11 @@ static enum cru_status next_warc(struct cru_reader *r, struct cru_batch *batch,
 enum cru_status cru_record_next(struct cru_reader *r, struct cru_batch *batch,
                                 struct cru_error *err) {
     switch (r->now) {
-    case CRU_FORMAT_JSONL: return next_line(r, batch, err);
-    case CRU_FORMAT_WARC: return next_warc(r, batch, err);
-    default: return next_whole(r, batch, err);
+    case CRU_FORMAT_JSONL:
+        return next_line(r, batch, err);
+    case CRU_FORMAT_WARC:
+        return next_warc(r, batch, err);
+    default:
+        return next_whole(r, batch, err);
     }
 }

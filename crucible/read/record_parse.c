@@ -124,8 +124,8 @@ static enum cru_status parse_json(const struct parsing *p) {
     struct cru_doc *doc = p->doc;
     struct cru_error why = {CRU_OK, ""};
     enum cru_status s =
-        cru_json_document(p->worker->json, doc->raw, p->reader->options->text_field,
-                          p->record->path, p->record->number, p->batch, doc, &why);
+        cru_json_document_in_place(p->worker->json, doc->raw, p->reader->options->text_field,
+                                   p->record->path, p->record->number, p->batch, doc, &why);
     if (s != CRU_BAD) {
         if (s != CRU_OK && p->err) *p->err = why;
         return s;

@@ -33,8 +33,8 @@ static const struct cru_option table[] = {
     {CRU_OPTION_LIST, 0, "list", AT(list), "L", NULL, NULL, 0, 0, "a list"},
     {CRU_OPTION_END, 0, NULL, 0, NULL, NULL, NULL, 0, 0, NULL}};
 
-static enum cru_status parse(struct target *t, struct cru_option_store *store, int argc, char **argv, int *operands,
-                             struct cru_error *err) {
+static enum cru_status parse(struct target *t, struct cru_option_store *store, int argc,
+                             char **argv, int *operands, struct cru_error *err) {
     const struct cru_option *tables[] = {table};
     void *targets[] = {t};
     cru_option_store_init(store);
@@ -42,18 +42,20 @@ static enum cru_status parse(struct target *t, struct cru_option_store *store, i
     return cru_options_parse(tables, targets, 1, store, argc, argv, operands, err);
 }
 
-#define PARSE(...)                                                                                                     \
-    char *argv[] = {(char[]){"p"}, __VA_ARGS__};                                                                       \
-    struct target t;                                                                                                   \
-    struct cru_option_store store;                                                                                     \
-    struct cru_error err = {CRU_OK, ""};                                                                               \
-    int operands = 0;                                                                                                  \
-    enum cru_status s = parse(&t, &store, (int)(sizeof argv / sizeof argv[0]), argv, &operands, &err)
+#define PARSE(...)                                                                                 \
+    char *argv[] = {(char[]){"p"}, __VA_ARGS__};                                                   \
+    struct target t;                                                                               \
+    struct cru_option_store store;                                                                 \
+    struct cru_error err = {CRU_OK, ""};                                                           \
+    int operands = 0;                                                                              \
+    enum cru_status s =                                                                            \
+        parse(&t, &store, (int)(sizeof argv / sizeof argv[0]), argv, &operands, &err)
 
 static void options_are_parsed(void **state) {
     (void)state;
-    PARSE((char[]){"x"}, (char[]){"-fn7"}, (char[]){"--size=2M"}, (char[]){"--maybe"}, (char[]){"y"}, (char[]){"--list"},
-          (char[]){"1"}, (char[]){"--list=2"}, (char[]){"--choice"}, (char[]){"bb"}, (char[]){"--"}, (char[]){"-z"});
+    PARSE((char[]){"x"}, (char[]){"-fn7"}, (char[]){"--size=2M"}, (char[]){"--maybe"},
+          (char[]){"y"}, (char[]){"--list"}, (char[]){"1"}, (char[]){"--list=2"},
+          (char[]){"--choice"}, (char[]){"bb"}, (char[]){"--"}, (char[]){"-z"});
     assert_int_equal(s, CRU_OK);
     assert_true(t.flag);
     assert_int_equal(t.count, 7);
@@ -84,7 +86,8 @@ static void wrong_options_are_named(void **state) {
         (void)snprintf(argument, sizeof argument, "%s", cases[i].argument);
         PARSE(argument);
         assert_int_equal(s, CRU_USAGE);
-        if (!strstr(err.message, cases[i].message)) fail_msg("%s: %s", cases[i].argument, err.message);
+        if (!strstr(err.message, cases[i].message))
+            fail_msg("%s: %s", cases[i].argument, err.message);
         cru_option_store_release(&store);
     }
 }
@@ -124,6 +127,38 @@ static void arena_keeps_what_it_gave(void **state) {
     assert_null(cru_arena_alloc(&arena, SIZE_MAX));
     assert_null(cru_arena_calloc(&arena, SIZE_MAX / 2, 4));
     cru_arena_clear(&arena);
+    assert_non_null(cru_arena_alloc(&arena, 10));
+    cru_arena_release(&arena);
+}
+
+/* A cleared arena keeps some memory, not all, and gives it out again; what it adopted it frees. */
+static void arena_is_cleared_and_used_again(void **state) {
+    (void)state;
+    struct cru_arena arena;
+    cru_arena_init(&arena);
+    for (int round = 0; round < 20; round++) {
+        char *first = cru_arena_alloc(&arena, 1);
+        assert_non_null(first);
+        *first = 'f';
+        for (int i = 0; i < 60; i++) {
+            size_t n = (size_t)(i * (round + 3) * 7919 % 400000) + 1;
+            char *p = cru_arena_alloc(&arena, n);
+            assert_non_null(p);
+            memset(p, i, n);
+        }
+        char *owned = malloc(100);
+        assert_non_null(owned);
+        assert_true(cru_arena_adopt(&arena, owned));
+        if (round % 3 == 0) assert_non_null(cru_arena_alloc(&arena, 10 << 20));
+        memset(owned, 1, 100);
+        assert_int_equal(*first, 'f');
+        cru_arena_clear(&arena);
+        assert_true(arena.total <= 4 << 20);
+        assert_true(arena.total > 0);
+    }
+    void *only = malloc(10); /* adopted by an arena that has nothing else */
+    cru_arena_release(&arena);
+    assert_true(cru_arena_adopt(&arena, only));
     assert_non_null(cru_arena_alloc(&arena, 10));
     cru_arena_release(&arena);
 }
@@ -213,10 +248,13 @@ static void output_is_whole_or_absent(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(options_are_parsed),           cmocka_unit_test(wrong_options_are_named),
-        cmocka_unit_test(help_names_every_option),      cmocka_unit_test(arena_keeps_what_it_gave),
-        cmocka_unit_test(arrays_spill_past_the_budget), cmocka_unit_test(every_index_is_visited_once),
-        cmocka_unit_test(output_is_whole_or_absent)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(options_are_parsed),
+                                       cmocka_unit_test(wrong_options_are_named),
+                                       cmocka_unit_test(help_names_every_option),
+                                       cmocka_unit_test(arena_keeps_what_it_gave),
+                                       cmocka_unit_test(arena_is_cleared_and_used_again),
+                                       cmocka_unit_test(arrays_spill_past_the_budget),
+                                       cmocka_unit_test(every_index_is_visited_once),
+                                       cmocka_unit_test(output_is_whole_or_absent)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

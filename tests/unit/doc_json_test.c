@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* JSONL in and out: what passes through, what is refused, and what comes out when stages add to it. */
+/* JSONL in and out: what passes through, what is refused, and what comes out when stages add to it.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -42,20 +43,37 @@ static void passes_through(void **state) {
     (void)state;
     expect_round("{\"id\":\"a\",\"text\":\"x\"}", "{\"id\":\"a\",\"text\":\"x\"}\n");
     expect_round("{\"text\":\"x\"}", "{\"id\":\"f#7\",\"text\":\"x\"}\n");
-    expect_round("{ \"u\" : [1, {\"b\": 1.50}] , \"text\" : \"a\\u00e9\\n\", \"k\\\"y\":-1e5 }",
-                 "{\"id\":\"f#7\",\"u\":[1, {\"b\": 1.50}],\"text\":\"a\\u00e9\\n\",\"k\\\"y\":-1e5}\n");
-    expect_round("{\"text\":\"x\",\"id\":12,\"s\":\"\\ud83d\"}", "{\"text\":\"x\",\"id\":12,\"s\":\"\\ud83d\"}\n");
-    expect_round("{\"crucible\":{\"lang\":\"en\",\"ddm\":{\"q\":0.5}},\"text\":\"x\",\"id\":\"\",\"z\":null}",
-                 "{\"text\":\"x\",\"id\":\"\",\"z\":null,\"crucible\":{\"lang\":\"en\",\"ddm\":{\"q\":0.5}}}\n");
+    expect_round(
+        "{ \"u\" : [1, {\"b\": 1.50}] , \"text\" : \"a\\u00e9\\n\", \"k\\\"y\":-1e5 }",
+        "{\"id\":\"f#7\",\"u\":[1, {\"b\": 1.50}],\"text\":\"a\\u00e9\\n\",\"k\\\"y\":-1e5}\n");
+    expect_round("{\"text\":\"x\",\"id\":12,\"s\":\"\\ud83d\"}",
+                 "{\"text\":\"x\",\"id\":12,\"s\":\"\\ud83d\"}\n");
+    expect_round("{\"crucible\":{\"lang\":\"en\",\"ddm\":{\"q\":0.5}},\"text\":\"x\",\"id\":\"\","
+                 "\"z\":null}",
+                 "{\"text\":\"x\",\"id\":\"\",\"z\":null,\"crucible\":{\"lang\":\"en\",\"ddm\":{"
+                 "\"q\":0.5}}}\n");
 }
 
 static void refuses(void **state) {
     (void)state;
-    static const char *const lines[] = {
-        "", "{", "[]", "1", "{\"text\":1}", "{\"text\":\"a\"", "{\"text\":\"\\ud83d\"}", "{\"id\":\"a\"}",
-        "{\"text\":\"a\"} x", "{\"text\":\"a\",\"u\":tru}", "{\"text\":\"a\",\"u\":[1,]}", "{\"text\":\"a\",\"u\":01}",
-        "{\"text\":\"a\",\"text\":\"b\"}", "{\"text\":\"a\xff\"}", "{\"text\":\"a\",\"crucible\":1}",
-        "{\"text\":\"a\",\"id\":[]}", "{\"text\":\"a\",\"u\":\"\\q\"}", "{\"text\":\"\\u12g4\"}"};
+    static const char *const lines[] = {"",
+                                        "{",
+                                        "[]",
+                                        "1",
+                                        "{\"text\":1}",
+                                        "{\"text\":\"a\"",
+                                        "{\"text\":\"\\ud83d\"}",
+                                        "{\"id\":\"a\"}",
+                                        "{\"text\":\"a\"} x",
+                                        "{\"text\":\"a\",\"u\":tru}",
+                                        "{\"text\":\"a\",\"u\":[1,]}",
+                                        "{\"text\":\"a\",\"u\":01}",
+                                        "{\"text\":\"a\",\"text\":\"b\"}",
+                                        "{\"text\":\"a\xff\"}",
+                                        "{\"text\":\"a\",\"crucible\":1}",
+                                        "{\"text\":\"a\",\"id\":[]}",
+                                        "{\"text\":\"a\",\"u\":\"\\q\"}",
+                                        "{\"text\":\"\\u12g4\"}"};
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
         struct cru_batch batch;
         struct cru_error err = {CRU_OK, ""};
@@ -67,12 +85,67 @@ static void refuses(void **state) {
     }
 }
 
+/* The blocks of 16 that strings are read in: what stops a run stands at every place of a block, in
+ * front of and behind other text. Compared with what the bytes say one by one. */
+static void strings_at_every_place(void **state) {
+    (void)state;
+    static const struct {
+        const char *raw, *text; /* NULL: refused */
+    } parts[] = {{"\\n", "\n"},
+                 {"\\\\", "\\"},
+                 {"\\\"", "\""},
+                 {"\\u00e9", "\xc3\xa9"},
+                 {"\\uD83D\\uDE00", "\xf0\x9f\x98\x80"},
+                 {"\xe4\xb8\xad", "\xe4\xb8\xad"},
+                 {"", ""},
+                 {"\\x", NULL},
+                 {"\\u12G4", NULL},
+                 {"\\uDE00", NULL},
+                 {"\\uD83D", NULL},
+                 {"\n", NULL},
+                 {"\x1f", NULL},
+                 {"\"", NULL},
+                 {"\"\"", NULL}};
+    for (size_t k = 0; k < sizeof parts / sizeof parts[0]; k++)
+        for (size_t before = 0; before < 40; before++)
+            for (size_t behind = 0; behind < 40; behind += 3) {
+                struct cru_batch batch;
+                struct cru_error err = {CRU_OK, ""};
+                struct cru_buffer line, want;
+                cru_batch_init(&batch);
+                cru_buffer_init(&line);
+                cru_buffer_init(&want);
+                cru_buffer_add_string(&line, "{\"text\":\"");
+                for (size_t i = 0; i < before; i++)
+                    cru_buffer_add_char(&line, (char)('a' + i % 26));
+                cru_buffer_add_span(&want, cru_span_make(line.p + 9, before));
+                cru_buffer_add_string(&line, parts[k].raw);
+                if (parts[k].text) cru_buffer_add_string(&want, parts[k].text);
+                for (size_t i = 0; i < behind; i++) cru_buffer_add_char(&line, '.');
+                for (size_t i = 0; i < behind; i++) cru_buffer_add_char(&want, '.');
+                cru_buffer_add_string(&line, "\",\"u\":\"");
+                cru_buffer_add_string(&line, parts[k].text ? parts[k].raw : "");
+                cru_buffer_add_string(&line, "\"}");
+                enum cru_status s = parse(&batch, line.p, &err);
+                assert_int_equal(s, parts[k].text ? CRU_OK : CRU_BAD);
+                if (s == CRU_OK) {
+                    assert_int_equal(batch.docs[0].text.n, want.n);
+                    if (want.n) assert_memory_equal(batch.docs[0].text.p, want.p, want.n);
+                    assert_true(cru_json_valid(cru_buffer_span(&line)));
+                }
+                cru_buffer_release(&line);
+                cru_buffer_release(&want);
+                cru_batch_release(&batch);
+            }
+}
+
 static void decodes(void **state) {
     (void)state;
     struct cru_batch batch;
     struct cru_error err;
     cru_batch_init(&batch);
-    assert_int_equal(parse(&batch, "{\"text\":\"a\\u0041\\n\\ud83d\\ude00\\u0000\\/z\"}", &err), CRU_OK);
+    assert_int_equal(parse(&batch, "{\"text\":\"a\\u0041\\n\\ud83d\\ude00\\u0000\\/z\"}", &err),
+                     CRU_OK);
     static const char want[] = "aA\n\xf0\x9f\x98\x80\0/z";
     assert_int_equal(batch.docs[0].text.n, sizeof want - 1);
     assert_memory_equal(batch.docs[0].text.p, want, sizeof want - 1);
@@ -85,7 +158,11 @@ static void finds_numbers(void **state) {
     struct cru_error err;
     double x = 0;
     cru_batch_init(&batch);
-    assert_int_equal(parse(&batch, "{\"text\":\"\",\"s\":2.5,\"m\":{\"a\":[1,7]},\"crucible\":{\"ddm\":{\"q\":0.25},\"tokens\":9}}", &err), CRU_OK);
+    assert_int_equal(parse(&batch,
+                           "{\"text\":\"\",\"s\":2.5,\"m\":{\"a\":[1,7]},\"crucible\":{\"ddm\":{"
+                           "\"q\":0.25},\"tokens\":9}}",
+                           &err),
+                     CRU_OK);
     const struct cru_doc *doc = &batch.docs[0];
     assert_true(cru_doc_number(parser, doc, "s", &x) && x == 2.5);
     assert_true(cru_doc_number(parser, doc, "m.a.1", &x) && x == 7);
@@ -112,15 +189,17 @@ static void changed_text_is_written_anew(void **state) {
     assert_int_equal(cru_doc_set_meta_number(&batch, doc, "tokens", 3), CRU_OK);
     assert_int_equal(cru_doc_drop(&batch, doc, "filter", "r", 0.1, 2), CRU_OK);
     cru_json_render(doc, "text", &out);
-    assert_string_equal(out.p, "{\"text\":\"q\\\"\\u0001\",\"u\":1,\"id\":\"i\",\"crucible\":{\"x\":1,\"tokens\":3,"
-                               "\"drop\":{\"stage\":\"filter\",\"rule\":\"r\",\"value\":0.1,\"limit\":2}}}\n");
+    assert_string_equal(
+        out.p, "{\"text\":\"q\\\"\\u0001\",\"u\":1,\"id\":\"i\",\"crucible\":{\"x\":1,\"tokens\":3,"
+               "\"drop\":{\"stage\":\"filter\",\"rule\":\"r\",\"value\":0.1,\"limit\":2}}}\n");
     cru_buffer_release(&out);
     cru_batch_release(&batch);
 }
 
 static void numbers_read_back(void **state) {
     (void)state;
-    static const double values[] = {0, -0.0, 1, -1, 0.1, 1e300, 1e-300, 123456.789, 3.0000000000000004, 9007199254740993.0};
+    static const double values[] = {
+        0, -0.0, 1, -1, 0.1, 1e300, 1e-300, 123456.789, 3.0000000000000004, 9007199254740993.0};
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
         struct cru_buffer b;
         cru_buffer_init(&b);
@@ -133,8 +212,9 @@ static void numbers_read_back(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(passes_through),  cmocka_unit_test(refuses), cmocka_unit_test(decodes),
-        cmocka_unit_test(finds_numbers), cmocka_unit_test(changed_text_is_written_anew),
+        cmocka_unit_test(passes_through),         cmocka_unit_test(refuses),
+        cmocka_unit_test(strings_at_every_place), cmocka_unit_test(decodes),
+        cmocka_unit_test(finds_numbers),          cmocka_unit_test(changed_text_is_written_anew),
         cmocka_unit_test(numbers_read_back)};
     parser = cru_json_parser_new();
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
