@@ -26,8 +26,8 @@ void cru_bpe_scratch_release(struct cru_bpe_scratch *scratch) {
 /* ------------------------------------------------------------------------------- neighbours */
 
 /* enc(ab) by the definition, compared with [a, b] or with [made]. Room for both was made at init. */
-static bool compare_by_merging(const struct cru_bpe *bpe, struct cru_bpe_scratch *scratch,
-                               uint32_t a, uint32_t b, uint32_t whole) {
+static enum cru_border compare_by_merging(const struct cru_bpe *bpe, struct cru_bpe_scratch *scratch,
+                                          uint32_t a, uint32_t b, uint32_t whole) {
     unsigned char bytes[2 * CRU_MAX_TOKEN];
     uint32_t ids[2 * CRU_MAX_TOKEN];
     size_t na = bpe->nodes[a].bytes, nb = bpe->nodes[b].bytes, made;
@@ -36,15 +36,16 @@ static bool compare_by_merging(const struct cru_bpe *bpe, struct cru_bpe_scratch
     if (na + nb <= CRU_SHORT_PIECE)
         made = cru_merge_short(&bpe->merges, bytes, na + nb, ids);
     else if (!cru_merge_long(&bpe->merges, &scratch->merging, bytes, na + nb, ids, &made))
-        return false;
-    if (whole != CRU_NONE) return made == 1 && ids[0] == whole;
-    return made == 2 && ids[0] == a && ids[1] == b;
+        return CRU_BORDER_NO;
+    bool yes = whole == CRU_NONE ? made == 2 && ids[0] == a && ids[1] == b
+                                 : made == 1 && ids[0] == whole;
+    return yes ? CRU_BORDER_BY_MERGING : CRU_BORDER_NO;
 }
 
 /* A damaged image may have a token that is a part of itself; no real one has this many steps. */
 enum { MOST_STEPS = 2 * CRU_MAX_TOKEN };
 
-bool cru_bpe_border(const struct cru_bpe *bpe, struct cru_bpe_scratch *scratch, uint32_t a,
+enum cru_border cru_bpe_border(const struct cru_bpe *bpe, struct cru_bpe_scratch *scratch, uint32_t a,
                     uint32_t b, uint32_t whole) {
     uint32_t x = a, y = b, takes_x = UINT32_MAX, takes_y = UINT32_MAX; /* as rank + 1 */
     for (unsigned step = 0; step < MOST_STEPS; step++) {
@@ -52,10 +53,11 @@ bool cru_bpe_border(const struct cru_bpe *bpe, struct cru_bpe_scratch *scratch, 
         if ((nx->as_left & cru_partner_bit(y)) && (ny->as_right & cru_partner_bit(x)) &&
             (step > 0 || whole == CRU_NONE)) {
             uint32_t rank = cru_pair_find(bpe->merges.pairs, bpe->merges.pair_bits, x, y);
-            if (rank != CRU_NONE && rank + 1 < takes_x && rank + 1 <= takes_y) return false;
+            if (rank != CRU_NONE && rank + 1 < takes_x && rank + 1 <= takes_y)
+                return CRU_BORDER_NO;
         }
         uint32_t made_x = nx->split & CRU_SPLIT_KEY_MASK, made_y = ny->split & CRU_SPLIT_KEY_MASK;
-        if ((made_x | made_y) == 0) return true;
+        if ((made_x | made_y) == 0) return CRU_BORDER_BY_RANKS;
         /* Of equal ranks the left one came first, so the right one is undone first. Irregular tokens
          * have the highest number: all others that were undone before them came later than both. */
         bool undo_y = made_y >= made_x;
@@ -171,6 +173,7 @@ static size_t repeated_bytes(const struct search *s, size_t period) {
  */
 static void skip_periods(struct search *s) {
     size_t period = s->at - s->anchor_at, tokens = s->k - s->anchor_k;
+    if (s->seen < s->at) s->seen = s->at; /* only where the image is damaged */
     size_t beyond = s->seen - s->anchor_at; /* what one time depends on */
     size_t equal = repeated_bytes(s, period);
     if (equal < beyond) return;

@@ -74,10 +74,14 @@ size_t cru_bpe_piece(const struct cru_bpe *bpe, struct cru_bpe_scratch *scratch,
 size_t cru_bpe_search(const struct cru_bpe *bpe, struct cru_bpe_scratch *scratch, uint32_t before,
                       const unsigned char *p, size_t n, bool last, uint32_t *out, size_t *stopped);
 
-/* True when enc(ab) = [a, b], for tokens that are what their own bytes encode to. With a `whole` that is
- * not CRU_NONE, the result of the merge of a and b: true when enc(ab) = [whole]. Keeps no answer. */
-bool cru_bpe_border(const struct cru_bpe *bpe, struct cru_bpe_scratch *scratch, uint32_t a,
-                    uint32_t b, uint32_t whole);
+/*
+ * Whether enc(ab) = [a, b], for tokens that are what their own bytes encode to. With a `whole` that is
+ * not CRU_NONE, the result of the merge of a and b: by ranks, whether enc(ab) = [whole] and the last
+ * merge is theirs; by merging, only the former. Keeps no answer.
+ */
+enum cru_border { CRU_BORDER_NO, CRU_BORDER_BY_RANKS, CRU_BORDER_BY_MERGING };
+enum cru_border cru_bpe_border(const struct cru_bpe *bpe, struct cru_bpe_scratch *scratch,
+                               uint32_t a, uint32_t b, uint32_t whole);
 
 /* cru_bpe_border for two, from the memo if it is there. */
 static inline bool cru_bpe_neighbourly(const struct cru_bpe *bpe, struct cru_bpe_scratch *scratch,
@@ -85,7 +89,7 @@ static inline bool cru_bpe_neighbourly(const struct cru_bpe *bpe, struct cru_bpe
     uint64_t pair = cru_pair(a, b);
     uint64_t *slot = &scratch->memo[pair * 0x9E3779B97F4A7C15u >> (64 - CRU_BPE_MEMO_BITS)];
     if (*slot >> 1 == pair) return *slot & 1;
-    bool yes = cru_bpe_border(bpe, scratch, a, b, CRU_NONE);
+    bool yes = cru_bpe_border(bpe, scratch, a, b, CRU_NONE) != CRU_BORDER_NO;
     *slot = pair << 1 | yes;
     return yes;
 }

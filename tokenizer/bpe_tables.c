@@ -33,9 +33,11 @@ static bool try_merge(struct cru_bpe *bpe, struct cru_bpe_scratch *scratch,
     struct cru_bpe_node *made = &nodes[row->made];
     if (!left->bytes || !right->bytes || made->bytes) return true;
     if (!cru_merge_scratch_room(&scratch->merging, left->bytes + right->bytes)) return false;
-    if (!cru_bpe_border(bpe, scratch, row->left, row->right, row->made)) return true;
+    enum cru_border border = cru_bpe_border(bpe, scratch, row->left, row->right, row->made);
+    if (border == CRU_BORDER_NO) return true;
     uint32_t key = rank + 1, most = highest[row->left];
     if (highest[row->right] > most) most = highest[row->right];
+    if (border == CRU_BORDER_BY_MERGING) most = CRU_SPLIT_KEY_MASK; /* the last merge is not known */
     highest[row->made] = key > most ? key : most;
     made->split = key > most ? cru_pair(row->left, row->right) << CRU_RANK_BITS | key : UINT64_MAX;
     made->bytes = left->bytes + right->bytes;

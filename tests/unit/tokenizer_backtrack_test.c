@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The search against merging, with random vocabularies of every kind of order, and with damaged ones. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "crucible/base/base.h"
+#include "tokenizer/bpe_tables.h"
+
+enum {
+    TOKENS = 60, /* made by merges, at most */
+    IDS = 256 + TOKENS,
+    MERGES = 400,
+    PAIR_BITS = 10,
+    TOY_BYTES = 24, /* of a token, at most */
+    LONG = 700,
+};
+
+/* A vocabulary over the first few letters of the alphabet. */
+struct toy {
+    unsigned letters;
+    size_t n_ids, n_merges;
+    struct cru_merge_row rows[MERGES];
+    uint32_t offsets[IDS + 1], byte_ids[256], byte_pair[65536], merged[MERGES];
+    char text[256 + TOKENS * TOY_BYTES];
+    uint64_t pairs[1 << PAIR_BITS], roots[65536], *units;
+    struct cru_bpe_node nodes[IDS];
+    struct cru_bpe bpe;
+    struct cru_bpe_scratch scratch;
+};
+
+/* How the list of merges is ordered. */
+enum order {
+    AS_MADE,    /* each joins two earlier tokens, one merge a token: what training gives */
+    ALL_SPLITS, /* every way to split each token, by token: what conversions of rank files give */
+    SHUFFLED,   /* all ways in no order, so that parts may be made later than the whole */
+    SOME_SWAPS, /* as made with some exchanged, and some tokens with two ways */
+    ORDERS
+};
+
+static size_t below(struct cru_random *r, size_t n) { return cru_random_next(r) % n; }
+
+static uint32_t find_token(const struct toy *t, const char *p, size_t n) {
+    for (uint32_t id = 0; id < t->n_ids; id++)
+        if (t->offsets[id + 1] - t->offsets[id] == n && !memcmp(t->text + t->offsets[id], p, n))
+            return id;
+    return CRU_NONE;
+}
+
+static void add_row(struct toy *t, uint32_t left, uint32_t right, uint32_t made) {
+    for (size_t i = 0; i < t->n_merges; i++)
+        if (t->rows[i].left == left && t->rows[i].right == right) return;
+    if (t->n_merges < MERGES) t->rows[t->n_merges++] = (struct cru_merge_row){left, right, made};
+}
+
+static void swap_rows(struct toy *t, size_t i, size_t j) {
+    struct cru_merge_row row = t->rows[i];
+    t->rows[i] = t->rows[j];
+    t->rows[j] = row;
+}
+
+static void add_tokens(struct toy *t, size_t tokens, struct cru_random *r) {
+    for (size_t tries = 0; tries < tokens * 4 && t->n_ids < 256 + tokens; tries++) {
+        uint32_t part[2];
+        char joined[2 * TOY_BYTES];
+        size_t n = 0;
+        for (int k = 0; k < 2; k++) {
+            size_t among = t->letters + (t->n_ids - 256), pick = below(r, among);
+            if (below(r, 3) == 0) pick = below(r, t->letters);
+            part[k] = (uint32_t)(pick < t->letters ? 'a' + pick : 256 + pick - t->letters);
+            size_t bytes = t->offsets[part[k] + 1] - t->offsets[part[k]];
+            memcpy(joined + n, t->text + t->offsets[part[k]], bytes);
+            n += bytes;
+        }
+        if (n > TOY_BYTES) continue;
+        uint32_t made = find_token(t, joined, n);
+        if (made == CRU_NONE) {
+            made = (uint32_t)t->n_ids++;
+            memcpy(t->text + t->offsets[made], joined, n);
+            t->offsets[made + 1] = t->offsets[made] + (uint32_t)n;
+        } else if (below(r, 2)) {
+            continue;
+        }
+        add_row(t, part[0], part[1], made);
+    }
+}
+
+static void add_all_splits(struct toy *t) {
+    t->n_merges = 0;
+    for (uint32_t id = 256; id < t->n_ids; id++) {
+        const char *p = t->text + t->offsets[id];
+        size_t n = t->offsets[id + 1] - t->offsets[id];
+        for (size_t cut = 1; cut < n; cut++) {
+            uint32_t left = find_token(t, p, cut), right = find_token(t, p + cut, n - cut);
+            if (left != CRU_NONE && right != CRU_NONE) add_row(t, left, right, id);
+        }
+    }
+}
+
+static void toy_make(struct toy *t, enum order order, struct cru_random *r) {
+    memset(t, 0, sizeof *t);
+    t->letters = 1 + (unsigned)below(r, 4);
+    for (uint32_t b = 0; b < 256; b++) {
+        t->byte_ids[b] = b;
+        t->text[b] = (char)b;
+        t->offsets[b + 1] = b + 1;
+    }
+    t->n_ids = 256;
+    add_tokens(t, 1 + below(r, TOKENS), r);
+    if (order == ALL_SPLITS || order == SHUFFLED) add_all_splits(t);
+    if (order == SHUFFLED)
+        for (size_t i = t->n_merges; i > 1; i--) swap_rows(t, i - 1, below(r, i));
+    if (order == SOME_SWAPS)
+        for (size_t i = 0; i < 3; i++) swap_rows(t, below(r, t->n_merges), below(r, t->n_merges));
+    memset(t->byte_pair, 0xFF, sizeof t->byte_pair);
+    memset(t->pairs, 0xFF, sizeof t->pairs);
+    for (uint32_t i = 0; i < t->n_merges; i++) {
+        const struct cru_merge_row *row = &t->rows[i];
+        uint64_t pair = cru_pair(row->left, row->right);
+        uint32_t slot = cru_pair_slot(pair, PAIR_BITS);
+        while (t->pairs[slot] != UINT64_MAX) slot = (slot + 1) & ((1 << PAIR_BITS) - 1);
+        t->pairs[slot] = pair << CRU_RANK_BITS | i;
+        t->merged[i] = row->made;
+        if (row->left < 256 && row->right < 256) t->byte_pair[row->left << 8 | row->right] = i;
+    }
+    t->bpe = (struct cru_bpe){
+        .merges = {t->byte_ids, t->byte_pair, t->merged, t->pairs, PAIR_BITS},
+        .nodes = t->nodes, .roots = t->roots, .offsets = t->offsets, .text = t->text};
+    struct cru_error err;
+    size_t n_units;
+    assert_int_equal(cru_bpe_make_nodes(&t->bpe, t->nodes, t->n_ids, t->rows, t->n_merges, &err),
+                     CRU_OK);
+    assert_int_equal(cru_bpe_make_trie(&t->bpe, t->nodes, t->n_ids, t->roots, &t->units, &n_units,
+                                       &err),
+                     CRU_OK);
+    t->bpe.units = t->units;
+    assert_true(cru_bpe_scratch_init(&t->scratch, &t->bpe));
+}
+
+static void toy_release(struct toy *t) {
+    free(t->units);
+    cru_bpe_scratch_release(&t->scratch);
+}
+
+/* The definition; tokenizer_merge_test has its own proof. */
+static size_t merge(const struct toy *t, struct cru_merge_scratch *scratch, const unsigned char *p,
+                    size_t n, uint32_t *out) {
+    if (n <= CRU_SHORT_PIECE) return cru_merge_short(&t->bpe.merges, p, n, out);
+    assert_true(cru_merge_long(&t->bpe.merges, scratch, p, n, out, &n));
+    return n;
+}
+
+static void same_ids(const uint32_t *a, size_t na, const uint32_t *b, size_t nb) {
+    assert_int_equal(na, nb);
+    assert_memory_equal(a, b, na * sizeof *a);
+}
+
+/* Random letters; or one stretch again and again, with now and then a letter exchanged. */
+static void make_text(const struct toy *t, unsigned char *p, size_t n, struct cru_random *r) {
+    size_t period = below(r, 3) ? n : 1 + below(r, 12);
+    for (size_t i = 0; i < n; i++)
+        p[i] = i < period ? (unsigned char)('a' + below(r, t->letters)) : p[i - period];
+    if (period < n && below(r, 2)) p[below(r, n)] = (unsigned char)('a' + below(r, t->letters));
+}
+
+static void equals_merging(void **state) {
+    (void)state;
+    static struct toy t;
+    struct cru_random r = {2026};
+    struct cru_merge_scratch scratch = {0};
+    uint64_t cases = 0, merged = 0, irregular = 0;
+    for (int vocabulary = 0; vocabulary < 1200; vocabulary++) {
+        toy_make(&t, vocabulary % ORDERS, &r);
+        irregular += t.bpe.irregular;
+        for (int text = 0; text < 1000; text++) {
+            unsigned char p[LONG];
+            uint32_t want[LONG], got[LONG];
+            size_t n = 1 + (text < 980 ? below(&r, 24) : text < 990 ? below(&r, 80) : below(&r, LONG));
+            make_text(&t, p, n, &r);
+            size_t wanted = merge(&t, &scratch, p, n, want), stopped;
+            same_ids(got, cru_bpe_piece(&t.bpe, &t.scratch, p, n, got), want, wanted);
+            same_ids(got, cru_bpe_search(&t.bpe, &t.scratch, CRU_NONE, p, n, true, got, &stopped),
+                     want, wanted);
+            assert_int_equal(stopped, n);
+            merged += n - wanted;
+            cases++;
+        }
+        toy_release(&t);
+    }
+    assert_true(cases == 1200000 && merged > cases);
+    assert_in_range(irregular, 100, 1100);
+    cru_merge_scratch_release(&scratch);
+}
+
+/* Each token's node, and each border between two, by merging. */
+static void nodes_and_borders(void **state) {
+    (void)state;
+    static struct toy t;
+    struct cru_random r = {7};
+    struct cru_merge_scratch scratch = {0};
+    size_t yes = 0, no = 0, unmade = 0;
+    for (int vocabulary = 0; vocabulary < 400; vocabulary++) {
+        toy_make(&t, vocabulary % ORDERS, &r);
+        const unsigned char *text = (const unsigned char *)t.text;
+        for (uint32_t a = 'a'; a < t.n_ids; a = a == 'a' + t.letters - 1 ? 256 : a + 1) {
+            uint32_t ids[2 * TOY_BYTES];
+            size_t na = t.offsets[a + 1] - t.offsets[a];
+            size_t made = merge(&t, &scratch, text + t.offsets[a], na, ids);
+            assert_int_equal(t.nodes[a].bytes, made == 1 ? na : 0);
+            unmade += made > 1;
+            if (made > 1) continue;
+            for (uint32_t b = 'a'; b < t.n_ids; b = b == 'a' + t.letters - 1 ? 256 : b + 1) {
+                unsigned char both[2 * TOY_BYTES];
+                size_t nb = t.offsets[b + 1] - t.offsets[b];
+                if (!t.nodes[b].bytes) continue;
+                memcpy(both, text + t.offsets[a], na);
+                memcpy(both + na, text + t.offsets[b], nb);
+                made = merge(&t, &scratch, both, na + nb, ids);
+                bool want = made == 2 && ids[0] == a && ids[1] == b;
+                assert_int_equal(cru_bpe_border(&t.bpe, &t.scratch, a, b, CRU_NONE) != CRU_BORDER_NO, want);
+                want ? yes++ : no++;
+            }
+        }
+        toy_release(&t);
+    }
+    assert_true(yes > 10000 && no > 10000 && unmade > 100);
+    cru_merge_scratch_release(&scratch);
+}
+
+/* Numbers that no vocabulary has, all within what loading checks: any answer, but an answer. */
+static void damaged_tables_end(void **state) {
+    (void)state;
+    static struct toy t;
+    struct cru_random r = {3};
+    for (int vocabulary = 0; vocabulary < 300; vocabulary++) {
+        toy_make(&t, vocabulary % ORDERS, &r);
+        for (size_t i = 0; i < 1 + below(&r, 40); i++) {
+            uint32_t id = (uint32_t)(256 + below(&r, t.n_ids - 256));
+            struct cru_bpe_node *node = &t.nodes[id];
+            switch (below(&r, 4)) {
+            case 0: node->shorter = (uint32_t)below(&r, t.n_ids); break;
+            case 1: node->split = cru_pair((uint32_t)below(&r, t.n_ids), id) << CRU_RANK_BITS | 9; break;
+            case 2: node->bytes = 0; break;
+            default:
+                t.roots[('a' + below(&r, 4)) << 8 | ('a' + below(&r, 4))] =
+                    cru_unit(0, (uint32_t)below(&r, 256), id);
+            }
+        }
+        for (int text = 0; text < 100; text++) {
+            unsigned char p[LONG];
+            uint32_t ids[LONG];
+            size_t n = 1 + below(&r, LONG), stopped;
+            make_text(&t, p, n, &r);
+            size_t k = cru_bpe_search(&t.bpe, &t.scratch, CRU_NONE, p, n, true, ids, &stopped);
+            assert_in_range(k, 1, n);
+            assert_int_equal(stopped, n);
+            n = 1 + n % 64;
+            assert_in_range(cru_bpe_piece(&t.bpe, &t.scratch, p, n, ids), 1, n);
+        }
+        toy_release(&t);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(equals_merging),
+        cmocka_unit_test(nodes_and_borders),
+        cmocka_unit_test(damaged_tables_end),
+    };
+    return cmocka_run_group_tests_name("tokenizer backtrack", tests, NULL, NULL);
+}
