@@ -7,8 +7,8 @@
  */
 #include "crucible/base/base.h"
 #include "tokenizer/normalise.h"
+#include "tokenizer/piece_end.h"
 #include "tokenizer/piece_masks.h"
-#include "tokenizer/pretoken.h"
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/vocab.h"
 #include "tokenizer/vocab_compile.h"
@@ -27,6 +27,7 @@ struct cru_encoder {
     unsigned char tail[CRU_WINDOW + 64]; /* the last window of a text, spaces behind it */
     struct cru_bpe_scratch merging;
     struct cru_normaliser normaliser;
+    struct cru_splitter splitter; /* for CRU_PATTERN_STEPS */
     struct cru_buffer repaired;
     struct cru_ids counted;
 };
@@ -52,7 +53,9 @@ struct cru_encoder *cru_encoder_new(const struct cru_tokenizer *tokenizer) {
                                         tokenizer->header->digits, cru_byte_masks_best()};
     cru_normaliser_init(&e->normaliser);
     cru_buffer_init(&e->repaired);
-    if (cru_word_cache_init(&e->words) && cru_bpe_scratch_init(&e->merging, &tokenizer->bpe))
+    if (cru_word_cache_init(&e->words) && cru_bpe_scratch_init(&e->merging, &tokenizer->bpe) &&
+        (tokenizer->header->pattern != CRU_PATTERN_STEPS ||
+         !cru_splitter_init(&e->splitter, &tokenizer->plan, &tokenizer->classes, NULL)))
         return e;
     cru_encoder_free(e);
     return NULL;
@@ -63,6 +66,7 @@ void cru_encoder_free(struct cru_encoder *e) {
     cru_word_cache_release(&e->words);
     cru_bpe_scratch_release(&e->merging);
     cru_normaliser_release(&e->normaliser);
+    cru_splitter_release(&e->splitter);
     cru_buffer_release(&e->repaired);
     cru_ids_release(&e->counted);
     free(e);
@@ -221,13 +225,27 @@ static uint32_t *encode_windows(struct cru_encoder *e, const unsigned char *p,
 /* Writes the ids of a stretch without added tokens, in normal form; NULL when memory is short. */
 static uint32_t *encode_pieces(struct cru_encoder *e, struct cru_span text, uint32_t *out) {
     const unsigned char *p = (const unsigned char *)text.p, *end = p + text.n;
-    if (e->tokenizer->header->pattern == CRU_PATTERN_QWEN2) return encode_windows(e, p, end, out);
+    uint32_t pattern = e->tokenizer->header->pattern;
+    if (pattern == CRU_PATTERN_QWEN2) return encode_windows(e, p, end, out);
     while (p < end && out) {
-        const unsigned char *q = cru_piece_end_gpt2(&e->tokenizer->classes, p, end);
+        const unsigned char *q = cru_piece_end(e->rules.classes, pattern, e->rules.digits, p, end);
         out = encode_piece(e, p, (size_t)(q - p), out);
         p = q;
     }
     return out;
+}
+
+/* The same for a pre-tokeniser in steps, whose patterns may fail on a text. */
+static enum cru_status encode_steps(struct cru_encoder *e, struct cru_span text, uint32_t **out,
+                                    struct cru_error *err) {
+    const unsigned char *p = (const unsigned char *)text.p, *end;
+    enum cru_status status;
+    cru_splitter_begin(&e->splitter, p, p + text.n);
+    while (*out && (status = cru_splitter_next(&e->splitter, &p, &end, err)) != CRU_END) {
+        if (status) return status;
+        *out = encode_piece(e, p, (size_t)(end - p), *out);
+    }
+    return CRU_OK;
 }
 
 static bool ids_room(struct cru_ids *ids, size_t more) {
@@ -251,7 +269,13 @@ static enum cru_status encode_stretch(struct cru_encoder *e, struct cru_span tex
     }
     /* At most an id a byte; a copied cache entry may write CRU_INLINE_IDS - 1 beyond. */
     if (!ids_room(ids, text.n + CRU_INLINE_IDS)) return cru_fail_memory(err, "token ids");
-    uint32_t *out = encode_pieces(e, text, ids->p + ids->n);
+    uint32_t *out = ids->p + ids->n;
+    if (e->tokenizer->header->pattern == CRU_PATTERN_STEPS) {
+        enum cru_status status = encode_steps(e, text, &out, err);
+        if (status) return status;
+    } else {
+        out = encode_pieces(e, text, out);
+    }
     if (!out) return cru_fail_memory(err, "merging a long piece");
     ids->n = (size_t)(out - ids->p);
     return CRU_OK;

@@ -12,6 +12,7 @@ extern "C" {
 #include "crucible/base/error.h"
 #include "crucible/base/span.h"
 }
+#include "tokenizer/split_steps.h"
 #include "tokenizer/vocab_compile.h"
 
 namespace {
@@ -20,22 +21,48 @@ using simdjson::dom::array;
 using simdjson::dom::element;
 using simdjson::dom::object;
 
-/* As enum cru_pattern and CRU_VOCAB_* of vocab_image.h, which is C. */
-enum { PATTERN_QWEN2 = 1, PATTERN_GPT2 = 2, FLAG_NFC = 1, FLAG_IGNORE_MERGES = 2 };
+/* As CRU_VOCAB_* of vocab_image.h, which is C. */
+enum { FLAG_NFC = 1, FLAG_IGNORE_MERGES = 2, PATTERN_STEPS = 5 };
 
 struct known_pattern {
     std::string_view regex;
-    uint32_t pattern, digits;
+    uint32_t kind, digits;
 };
 
-/* The patterns as their vocabularies' tokenizer.json spell them. */
+/* The patterns as their vocabularies' tokenizer.json spell them. Each matches every character. */
 #define TAIL R"(| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"
+#define TAIL_SLASH R"(| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)"
 #define HEAD R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|)"
+#define UPPER R"([\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}])"
+#define LOWER R"([\p{Ll}\p{Lm}\p{Lo}\p{M}])"
+#define FRONT R"([^\r\n\p{L}\p{N}]?)"
+#define SUFFIX R"((?i:'s|'t|'re|'ve|'m|'ll|'d)?)"
 const known_pattern patterns[] = {
-    {HEAD R"(\p{N})" TAIL, PATTERN_QWEN2, 1},
-    {HEAD R"(\p{N}{1,3})" TAIL, PATTERN_QWEN2, 3},
-    {R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)", PATTERN_GPT2,
-     0},
+    {HEAD R"(\p{N})" TAIL, CRU_STEP_QWEN2, 1},
+    {HEAD R"(\p{N}{1,3})" TAIL, CRU_STEP_QWEN2, 3},
+    {R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)",
+     CRU_STEP_GPT2, 0},
+    {FRONT UPPER "*" LOWER "+" SUFFIX "|" FRONT UPPER "+" LOWER "*" SUFFIX R"(|\p{N}{1,3})" TAIL_SLASH,
+     CRU_STEP_O200K, 3},
+    {FRONT UPPER "*" LOWER "+|" FRONT UPPER "+" LOWER R"(*|\p{N})" TAIL_SLASH, CRU_STEP_TEKKEN, 1},
+};
+
+/* The pre-tokeniser's steps as they are read: in the compiled form, and the last one. */
+struct step_list {
+    cru_buffer bytes;
+    size_t n = 0;
+    uint32_t kind = 0, behavior = 0, digits = 0;
+    step_list() { cru_buffer_init(&bytes); }
+    ~step_list() { cru_buffer_release(&bytes); }
+    step_list(const step_list &) = delete;
+    step_list &operator=(const step_list &) = delete;
+    void add(uint32_t k, uint32_t b, uint32_t d, std::string_view pattern = {}) {
+        cru_split_step_add(&bytes, k, b, d, cru_span{pattern.data(), pattern.size()});
+        kind = k;
+        behavior = b;
+        digits = d;
+        n++;
+    }
 };
 
 cru_status refuse(cru_error *err, const char *what) {
@@ -88,69 +115,150 @@ struct byte_map {
 
 cru_span span(std::string_view s) { return cru_span{s.data(), s.size()}; }
 
-cru_status read_normalizer(element root, uint32_t *flags, cru_error *err) {
-    element n;
-    if (root["normalizer"].get(n) != simdjson::SUCCESS || n.is_null()) return CRU_OK;
-    array list;
-    if (is_string(n, "type", "Sequence") && n["normalizers"].get(list) == simdjson::SUCCESS) {
-        if (list.size() == 0) return CRU_OK;
-        if (list.size() == 1) n = list.at(0).value_unsafe();
+/* "PART: 'NAME' is not supported", with the name as the file has it. */
+cru_status refuse_named(cru_error *err, const char *part, std::string_view name) {
+    return cru_fail(err, CRU_USAGE, "tokenizer.json: %s: '%.*s' is not supported", part,
+                    static_cast<int>(name.size() > 100 ? 100 : name.size()), name.data());
+}
+
+std::string_view type_of(element e) {
+    std::string_view type;
+    return e["type"].get(type) == simdjson::SUCCESS ? type : std::string_view("(no type)");
+}
+
+/* NFC any number of times is NFC. */
+cru_status read_normalizer(element n, uint32_t *flags, cru_error *err) {
+    std::string_view type = type_of(n);
+    if (type == "Sequence") {
+        array list;
+        if (n["normalizers"].get(list) != simdjson::SUCCESS)
+            return refuse(err, "normalizer: Sequence without its normalizers");
+        for (element e : list) {
+            cru_status status = read_normalizer(e, flags, err);
+            if (status) return status;
+        }
+        return CRU_OK;
     }
-    if (!is_string(n, "type", "NFC"))
-        return refuse(err, "normalizer: only none and NFC are supported");
+    if (type != "NFC") return refuse_named(err, "normalizer", type);
     *flags |= FLAG_NFC;
     return CRU_OK;
 }
 
-cru_status read_split(element split, uint32_t *pattern, uint32_t *digits, cru_error *err) {
-    std::string_view regex;
-    if (!is_string(split, "type", "Split") || !is_string(split, "behavior", "Isolated") ||
-        flag(split, "invert", false))
-        return refuse(err, "pre_tokenizer: only an isolating Split before ByteLevel is supported");
-    element p;
-    if (split["pattern"].get(p) != simdjson::SUCCESS || p["Regex"].get(regex) != simdjson::SUCCESS)
-        return refuse(err, "pre_tokenizer: Split without a Regex is not supported");
-    for (const known_pattern &k : patterns)
-        if (k.regex == regex) {
-            *pattern = k.pattern;
-            *digits = k.digits;
-            return CRU_OK;
-        }
-    return cru_fail(err, CRU_USAGE, "tokenizer.json: pre_tokenizer: unknown pattern '%.*s'",
-                    static_cast<int>(regex.size() > 200 ? 200 : regex.size()), regex.data());
+cru_status read_behavior(element step, const char *fallback, uint32_t *behavior, cru_error *err) {
+    static const char *const names[CRU_SPLIT_BEHAVIORS] = {
+        "Isolated", "Removed", nullptr, "Contiguous", "MergedWithPrevious", "MergedWithNext"};
+    std::string_view name = fallback;
+    if (step["behavior"].get(name) != simdjson::SUCCESS) name = fallback;
+    bool invert = flag(step, "invert", false);
+    for (uint32_t b = 0; b < CRU_SPLIT_BEHAVIORS; b++) {
+        if (!names[b] || name != names[b]) continue;
+        if (invert && b >= CRU_SPLIT_WITH_PREVIOUS)
+            return refuse(err, "pre_tokenizer: a merging Split that is inverted is not supported");
+        *behavior = invert && b == CRU_SPLIT_REMOVED ? static_cast<uint32_t>(CRU_SPLIT_KEPT) : b;
+        return CRU_OK;
+    }
+    return refuse_named(err, "pre_tokenizer: behavior", name);
 }
 
-cru_status read_pretokenizer(element root, uint32_t *pattern, uint32_t *digits, cru_error *err) {
+cru_status read_split(element split, step_list &steps, cru_error *err) {
+    std::string_view regex, text;
+    uint32_t behavior = 0;
     element p;
-    if (root["pre_tokenizer"].get(p) != simdjson::SUCCESS || p.is_null())
-        return refuse(err, "pre_tokenizer: none is not supported");
-    element level = p;
-    array list;
-    if (is_string(p, "type", "Sequence")) {
-        if (p["pretokenizers"].get(list) != simdjson::SUCCESS || list.size() != 2)
-            return refuse(err, "pre_tokenizer: only Split and ByteLevel in sequence is supported");
-        cru_status status = read_split(list.at(0).value_unsafe(), pattern, digits, err);
-        if (status) return status;
-        level = list.at(1).value_unsafe();
-        if (flag(level, "use_regex", true))
-            return refuse(err, "pre_tokenizer: a second pattern in ByteLevel is not supported");
-    } else {
-        *pattern = PATTERN_GPT2;
-        if (!flag(p, "use_regex", true))
-            return refuse(err, "pre_tokenizer: ByteLevel without a pattern is not supported");
+    cru_status status = read_behavior(split, "", &behavior, err);
+    if (status) return status;
+    if (split["pattern"].get(p) != simdjson::SUCCESS)
+        return refuse(err, "pre_tokenizer: Split without a pattern");
+    if (p["String"].get(text) == simdjson::SUCCESS) {
+        std::string escaped;
+        for (char c : text) {
+            bool plain = (c | 32) >= 'a' && (c | 32) <= 'z';
+            if (static_cast<unsigned char>(c) < 0x80 && !plain && (c < '0' || c > '9')) escaped += '\\';
+            escaped += c;
+        }
+        steps.add(CRU_STEP_REGEX, behavior, 0, escaped);
+        return escaped.empty() ? refuse(err, "pre_tokenizer: Split by an empty String") : CRU_OK;
     }
-    if (!is_string(level, "type", "ByteLevel"))
-        return refuse(err, "pre_tokenizer: only byte-level BPE is supported");
-    if (flag(level, "add_prefix_space", true))
-        return refuse(err, "pre_tokenizer: add_prefix_space is not supported");
+    if (p["Regex"].get(regex) != simdjson::SUCCESS || regex.empty())
+        return refuse(err, "pre_tokenizer: Split without a Regex or a String");
+    for (const known_pattern &k : patterns)
+        if (k.regex == regex) {
+            if (behavior == CRU_SPLIT_KEPT) behavior = CRU_SPLIT_ISOLATED;
+            steps.add(k.kind, behavior, k.digits);
+            return CRU_OK;
+        }
+    /* Compiled here only so that a pattern that is not supported is refused with its text. */
+    struct cru_regex tried;
+    struct cru_error inner;
+    status = cru_regex_init(&tried, span(regex), &inner);
+    cru_regex_release(&tried);
+    if (status)
+        return cru_fail(err, status, "tokenizer.json: pre_tokenizer: Split '%.*s': %s",
+                        static_cast<int>(regex.size() > 200 ? 200 : regex.size()), regex.data(),
+                        inner.message);
+    steps.add(CRU_STEP_REGEX, behavior, 0, regex);
     return CRU_OK;
+}
+
+/* *level: a ByteLevel has been read, behind which characters are no longer those of the text. */
+cru_status read_step(element e, step_list &steps, bool *level, cru_error *err) {
+    std::string_view type = type_of(e);
+    uint32_t behavior = 0;
+    array list;
+    cru_status status = CRU_OK;
+    if (type == "Sequence") {
+        if (e["pretokenizers"].get(list) != simdjson::SUCCESS)
+            return refuse(err, "pre_tokenizer: Sequence without its pretokenizers");
+        for (element inner : list) {
+            status = read_step(inner, steps, level, err);
+            if (status) return status;
+        }
+        return CRU_OK;
+    }
+    if (*level) return refuse(err, "pre_tokenizer: a step behind ByteLevel is not supported");
+    if (steps.n == CRU_MAX_STEPS) return refuse(err, "pre_tokenizer: too many steps");
+    if (type == "Split") return read_split(e, steps, err);
+    if (type == "Digits") {
+        bool each = flag(e, "individual_digits", false);
+        steps.add(CRU_STEP_DIGITS, each ? CRU_SPLIT_ISOLATED : CRU_SPLIT_CONTIGUOUS, 0);
+    } else if (type == "Punctuation") {
+        status = read_behavior(e, "Isolated", &behavior, err);
+        if (!status) steps.add(CRU_STEP_PUNCTUATION, behavior, 0);
+    } else if (type == "ByteLevel") {
+        if (flag(e, "add_prefix_space", true))
+            return refuse(err, "pre_tokenizer: add_prefix_space is not supported");
+        if (flag(e, "use_regex", true)) steps.add(CRU_STEP_GPT2, CRU_SPLIT_ISOLATED, 0);
+        *level = true;
+    } else {
+        status = refuse_named(err, "pre_tokenizer", type);
+    }
+    return status;
+}
+
+cru_status read_pretokenizer(element root, uint32_t *pattern, uint32_t *digits,
+                             cru_vocab_draft *draft, cru_error *err) {
+    element p;
+    step_list steps;
+    bool level = false;
+    if (root["pre_tokenizer"].get(p) != simdjson::SUCCESS || p.is_null())
+        return refuse(err, "pre_tokenizer: none; only byte-level BPE is supported");
+    cru_status status = read_step(p, steps, &level, err);
+    if (status) return status;
+    if (!level) return refuse(err, "pre_tokenizer: no ByteLevel; only byte-level BPE is supported");
+    if (steps.n == 1 && steps.kind < CRU_STEP_REGEX && steps.behavior == CRU_SPLIT_ISOLATED) {
+        *pattern = steps.kind;
+        *digits = steps.digits;
+        return CRU_OK;
+    }
+    *pattern = PATTERN_STEPS;
+    if (steps.bytes.failed) return cru_fail_memory(err, "tokenizer.json");
+    return cru_vocab_draft_steps(draft, cru_buffer_span(&steps.bytes), err);
 }
 
 cru_status read_model_options(element model, uint32_t *flags, cru_error *err) {
     element v;
     std::string_view type = "BPE";
     if (model["type"].get(v) == simdjson::SUCCESS && v.get(type) != simdjson::SUCCESS) type = "";
-    if (type != "BPE") return refuse(err, "model: only BPE is supported");
+    if (type != "BPE") return refuse_named(err, "model", type);
     if (!is_blank(model, "continuing_subword_prefix") || !is_blank(model, "end_of_word_suffix"))
         return refuse(err, "model: subword prefixes and word suffixes are not supported");
     double dropout = 0;
@@ -255,8 +363,11 @@ extern "C" cru_status cru_hf_json_read(cru_span json, cru_vocab_draft *draft, cr
         if (root["model"].get(model) != simdjson::SUCCESS) return refuse(err, "no model");
         uint32_t pattern = 0, digits = 0, flags = 0;
         cru_status status = read_model_options(model, &flags, err);
-        if (!status) status = read_normalizer(root, &flags, err);
-        if (!status) status = read_pretokenizer(root, &pattern, &digits, err);
+        element normalizer;
+        if (!status && root["normalizer"].get(normalizer) == simdjson::SUCCESS &&
+            !normalizer.is_null())
+            status = read_normalizer(normalizer, &flags, err);
+        if (!status) status = read_pretokenizer(root, &pattern, &digits, draft, err);
         cru_vocab_draft_rules(draft, pattern, digits, flags);
         byte_map map;
         if (!status) status = read_vocab(model, root, map, draft, err);

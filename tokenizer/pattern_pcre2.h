@@ -15,6 +15,10 @@
 #include "crucible/base/error.h"
 #include "crucible/base/span.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct cru_regex {
     void *code; /* NULL: none */
 };
@@ -36,4 +40,7 @@ enum cru_status cru_regex_find(const struct cru_regex *regex, struct cru_regex_s
                                const unsigned char *text, size_t n, size_t from, size_t *begin,
                                size_t *end, struct cru_error *err);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

@@ -65,10 +65,12 @@ static void put_category(struct translation *t, const char *category) {
     put_later(t, category);
 }
 
-static bool put_named(struct translation *t, const char *name) {
+/* Those of its ranges that begin at `least` or above; false when there is no such set. */
+static bool put_named(struct translation *t, const char *name, uint32_t least) {
     bool any = false;
     for (size_t i = 0; i < cru_category_n_named; i++) {
-        if (strcmp(cru_category_named[i].name, name) != 0) continue;
+        if (strcmp(cru_category_named[i].name, name) != 0 || cru_category_named[i].first < least)
+            continue;
         put_range(t, cru_category_named[i].first, cru_category_named[i].last);
         any = true;
     }
@@ -110,7 +112,7 @@ static enum cru_status put_property(struct translation *t, const char *name) {
             put_category(t, categories[i][0]);
             return CRU_OK;
         }
-    if (strcmp(name, "w") != 0 && put_named(t, name)) return CRU_OK;
+    if (strcmp(name, "w") != 0 && put_named(t, name, 0)) return CRU_OK;
     return cru_fail(t->err, CRU_USAGE, "pattern: \\p{%s} is not supported", name);
 }
 
@@ -150,7 +152,7 @@ static enum cru_status put_set(struct translation *t, uint32_t letter, bool insi
         put_category(t, "M");
         put_category(t, "Nd");
         put_category(t, "Pc");
-        (void)put_named(t, "w");
+        (void)put_named(t, "w", inside ? 0x100 : 0);
         break;
     default: cru_buffer_add_string(t->out, "0-9A-Fa-f"); break;
     }
@@ -246,6 +248,16 @@ static enum cru_status put_escape(struct translation *t) {
             memmove(out->p + at, out->p + at + 1, --out->n - at);
         return CRU_OK;
     }
+    if (c == 'b' && !t->fold) {
+        static const char *const parts[] = {"(?:(?<=[", "])(?![", "])|(?<![", "])(?=[", "]))"};
+        for (size_t i = 0; i < 5; i++) {
+            bool negative;
+            cru_buffer_add_string(t->out, parts[i]);
+            if (i < 4) (void)put_set(t, 'w', false, &negative);
+        }
+        t->atom = NO_ATOM;
+        return CRU_OK;
+    }
     if (c == 'A' || c == 'z') {
         cru_buffer_printf(t->out, "\\%c", (int)c);
         t->atom = NO_ATOM;
@@ -261,7 +273,6 @@ static enum cru_status put_escape(struct translation *t) {
 static enum cru_status class_item(struct translation *t, uint32_t *c, bool *set) {
     *set = false;
     *c = take(t);
-    if (*c == '[') return refuse(t, "a class in a class is not supported");
     if (*c == '&' && next_is(t, '&')) return refuse(t, "&& in a class is not supported");
     if (*c == '\\') {
         if (t->p == t->end) return refuse(t, "ends in a backslash");
@@ -287,13 +298,18 @@ static enum cru_status put_class(struct translation *t) {
     }
     if (next_is(t, ']')) return refuse(t, "an empty class");
     bool first = true;
-    while (t->p < t->end && *t->p != ']') {
+    for (size_t inner = 0; t->p < t->end && (inner || *t->p != ']'); first = false) {
         uint32_t c, last;
         bool set, dash = *t->p == '-';
+        if (*t->p == '[' || *t->p == ']') { /* a class in a class adds its characters to it */
+            inner = *t->p++ == '[' ? inner + 1 : inner - 1;
+            if (next_is(t, '^') || next_is(t, ':') || (t->p[-1] == '[' && next_is(t, ']')))
+                return refuse(t, "a class in a class of this kind is not supported");
+            continue;
+        }
         enum cru_status status = class_item(t, &c, &set);
         if (status) return status;
         if (dash && !first && !next_is(t, ']')) return refuse(t, "a - between items of a class");
-        first = false;
         if (set) continue;
         last = c;
         if (next_is(t, '-') && t->p + 1 < t->end && t->p[1] != ']') {

@@ -4,15 +4,16 @@
  * that PCRE2 finds the same matches. What would differ is spelled out or refused:
  *
  *   \s \S       Oniguruma's 25 characters; PCRE2's also has U+180E
- *   \w          spelled out: letters, marks, decimal digits, connectors, and other word characters
+ *   \w \b       spelled out: letters, marks, decimal digits, connectors, and other word characters
+ *               (in a class without superscripts and fractions of Latin-1, as there)
  *   \d \p{..}   what Unicode assigned after 14 is added, as the reference's Unicode 16 has it
  *   \p{Han}     the script's own ranges; PCRE2 would take the script extensions
  *   X{n,m}+     a repeated group, not a possessive quantifier; X{n}? is an optional group
  *   ^ $         ends of lines; . is all but \n; \h a hexadecimal digit; \v U+000B
  *   (?i:...)    for ASCII alone, and for none of ss st ff fi fl, which are folded from one character too
  *
- * Refused by name: back references, recursion, conditions, word boundaries, nested classes, && in a class, and
- * other escapes and options. Any thread; `out` is the caller's. Errors: CRU_USAGE with the reason.
+ * Refused by name: back references, recursion, conditions, negated classes in a class, && in a class, negative
+ * sets but \S in a class, and other escapes and options. Any thread; `out` is the caller's. Errors: CRU_USAGE with the reason.
  */
 #ifndef CRU_TOKENIZER_PATTERN_TRANSLATE_H
 #define CRU_TOKENIZER_PATTERN_TRANSLATE_H

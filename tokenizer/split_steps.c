@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tokenizer/split_steps.h"
 #include "crucible/base/base.h"
-#include "tokenizer/pretoken.h"
-#include "tokenizer/pretoken_o200k.h"
+#include "tokenizer/piece_end.h"
 #include "tokenizer/vocab_compile.h"
 
 void cru_split_step_add(struct cru_buffer *out, uint32_t kind, uint32_t behavior, uint32_t digits,
@@ -118,13 +117,10 @@ static enum cru_status next_entry(struct cru_splitter *s, size_t i, struct cru_s
     *e = (struct cru_split_entry){l->at, l->end, true};
     enum cru_status status = CRU_OK;
     switch (step->kind) {
-    case CRU_STEP_QWEN2: e->end = cru_piece_end_qwen2(s->classes, l->at, l->end, step->digits); break;
-    case CRU_STEP_GPT2: e->end = cru_piece_end_gpt2(s->classes, l->at, l->end); break;
-    case CRU_STEP_O200K: e->end = cru_piece_end_o200k(l->at, l->end, step->digits, true); break;
-    case CRU_STEP_TEKKEN: e->end = cru_piece_end_o200k(l->at, l->end, step->digits, false); break;
     case CRU_STEP_DIGITS: *e = next_by_bit(l, CRU_CAT_NUMERIC); break;
     case CRU_STEP_PUNCTUATION: *e = next_by_bit(l, CRU_CAT_PUNCT); break;
-    default: status = next_by_regex(s, i, e, err); break;
+    case CRU_STEP_REGEX: status = next_by_regex(s, i, e, err); break;
+    default: e->end = cru_piece_end(s->classes, step->kind, step->digits, l->at, l->end); break;
     }
     if (!status) l->at = e->end;
     return status;

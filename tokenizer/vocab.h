@@ -7,6 +7,7 @@
 #include "crucible/base/span.h"
 #include "tokenizer/bpe_backtrack.h"
 #include "tokenizer/join_rules.h"
+#include "tokenizer/split_steps.h"
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/unicode_classes.h"
 #include "tokenizer/vocab_image.h"
@@ -21,6 +22,7 @@ struct cru_tokenizer {
     struct cru_merges merges;
     struct cru_bpe bpe;
     struct cru_classes classes;
+    struct cru_split_plan plan; /* for CRU_PATTERN_STEPS */
     uint32_t *search;    /* [n_added] numbers of added tokens: by first byte, then longest first */
     uint32_t begins[257]; /* search[begins[b]] .. search[begins[b + 1]] begin with byte b */
     int only_byte;       /* the first byte that all of them share, or -1 */

@@ -57,6 +57,9 @@ enum cru_status cru_vocab_draft_added(struct cru_vocab_draft *draft, uint32_t id
 /* pattern: enum cru_pattern; digits: most \p{N} in a piece (Qwen2 pattern); flags: CRU_VOCAB_*. */
 void cru_vocab_draft_rules(struct cru_vocab_draft *draft, uint32_t pattern, uint32_t digits,
                            uint32_t flags);
+/* The pre-tokeniser's steps for CRU_PATTERN_STEPS, as split_steps.h writes them; copied. */
+enum cru_status cru_vocab_draft_steps(struct cru_vocab_draft *draft, struct cru_span steps,
+                                      struct cru_error *err);
 enum cru_status cru_vocab_draft_compile(struct cru_vocab_draft *draft, const char *name,
                                         struct cru_vocab_bytes *out, struct cru_error *err);
 

@@ -2,6 +2,7 @@
 #include "crucible/base/base.h"
 #include "tokenizer/bpe_tables.h"
 #include "tokenizer/join_rules.h"
+#include "tokenizer/split_steps.h"
 #include "tokenizer/vocab_compile.h"
 #include "tokenizer/vocab_image.h"
 
@@ -17,6 +18,7 @@ struct cru_vocab_draft {
     struct cru_vocab_added *added;
     size_t n_added, cap_added;
     uint32_t pattern, digits, flags;
+    struct cru_span steps;
 };
 
 struct cru_vocab_draft *cru_vocab_draft_new(void) {
@@ -164,6 +166,12 @@ void cru_vocab_draft_rules(struct cru_vocab_draft *d, uint32_t pattern, uint32_t
     d->flags = flags;
 }
 
+enum cru_status cru_vocab_draft_steps(struct cru_vocab_draft *d, struct cru_span steps,
+                                      struct cru_error *err) {
+    d->steps = steps.n ? cru_arena_copy(&d->arena, steps) : steps;
+    return steps.n && !d->steps.p ? cru_fail_memory(err, "vocabulary") : CRU_OK;
+}
+
 /* ------------------------------------------------------------------------------ the image */
 
 static void hash_u32(struct cru_hasher *h, uint32_t v) {
@@ -172,8 +180,21 @@ static void hash_u32(struct cru_hasher *h, uint32_t v) {
     cru_hasher_add(h, b, 4);
 }
 
-/* XXH3-64 of: counts and rules, every id's length and bytes, every merge's parts, every added token,
- * all numbers as little-endian u32. */
+static void hash_steps(struct cru_hasher *h, struct cru_span steps) {
+    for (struct cru_split_step s; steps.n >= sizeof s;) {
+        memcpy(&s, steps.p, sizeof s);
+        size_t bytes = sizeof s + ((size_t)s.bytes + 3) / 4 * 4;
+        hash_u32(h, s.kind);
+        hash_u32(h, s.behavior);
+        hash_u32(h, s.digits);
+        hash_u32(h, s.bytes);
+        if (s.bytes) cru_hasher_add(h, steps.p + sizeof s, s.bytes);
+        steps = cru_span_make(steps.p + bytes, steps.n - bytes);
+    }
+}
+
+/* XXH3-64 of: counts and rules, every id's length and bytes, every merge's parts, every added token, the
+ * steps, all numbers as little-endian u32. */
 static bool content_hash(const struct cru_vocab_draft *d, uint64_t *hash) {
     struct cru_hasher *h = cru_hasher_new();
     if (!h) return false;
@@ -192,6 +213,7 @@ static bool content_hash(const struct cru_vocab_draft *d, uint64_t *hash) {
         hash_u32(h, d->added[i].id);
         hash_u32(h, d->added[i].flags);
     }
+    hash_steps(h, d->steps);
     *hash = cru_hasher_digest(h);
     cru_hasher_free(h);
     return true;
@@ -225,6 +247,7 @@ static struct cru_vocab_header layout(const struct cru_vocab_draft *d, size_t te
         [CRU_SECTION_WORDS] = (uint64_t)4 << h.word_bits,
         [CRU_SECTION_ADDED] = d->n_added * sizeof(struct cru_vocab_added),
         [CRU_SECTION_JOINS] = sizeof(struct cru_joins),
+        [CRU_SECTION_STEPS] = d->steps.n,
         [CRU_SECTION_NODES] = d->n_ids * sizeof(struct cru_bpe_node),
         [CRU_SECTION_ROOTS] = 65536 * 8,
         [CRU_SECTION_UNITS] = 0, /* known last, see append_trie */
@@ -287,6 +310,7 @@ static enum cru_status fill_tables(const struct cru_vocab_draft *d, const struct
         struct cru_span t = d->tokens[d->merges[i].made];
         cru_joins_add(joins, (const unsigned char *)t.p, t.n);
     }
+    if (d->steps.n) memcpy(section(h, image, CRU_SECTION_STEPS), d->steps.p, d->steps.n);
     if (d->n_added)
         memcpy(section(h, image, CRU_SECTION_ADDED), d->added, d->n_added * sizeof *d->added);
     return CRU_OK;

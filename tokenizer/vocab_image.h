@@ -19,6 +19,7 @@
  *   | NODES          |   [n_ids] how each token is made, and its next shorter beginning
  *   | ROOTS    u64   |   [65536] first * 256 + second byte -> unit: the trie's first two levels
  *   | UNITS    u64   |   [n_units] the rest of the trie, a double array
+ *   | STEPS          |   the pre-tokeniser's steps (split_steps.h), for CRU_PATTERN_STEPS
  *   +----------------+ file_bytes
  *
  * The checksum is XXH3-64 of the whole file with the checksum field zero. Loading checks it, and then
@@ -36,7 +37,7 @@
 #define CRU_NONE UINT32_MAX
 
 enum {
-    CRU_VOCAB_VERSION = 3,
+    CRU_VOCAB_VERSION = 4,
     CRU_VOCAB_ORDER = 0x01020304,
     CRU_ID_BITS = 20,
     CRU_RANK_BITS = 24,
@@ -50,6 +51,9 @@ enum {
 enum cru_pattern {
     CRU_PATTERN_QWEN2 = 1, /* Qwen2, Qwen3 (digits 1), Llama 3 and cl100k (digits 3) */
     CRU_PATTERN_GPT2 = 2,
+    CRU_PATTERN_O200K = 3,  /* GPT-4o, gpt-oss, Llama 4 (digits 3) */
+    CRU_PATTERN_TEKKEN = 4, /* Mistral's: O200K without contractions (digits 1) */
+    CRU_PATTERN_STEPS = 5,  /* any other, as section STEPS says */
 };
 
 enum { CRU_VOCAB_NFC = 1, CRU_VOCAB_IGNORE_MERGES = 2 };
@@ -67,6 +71,7 @@ enum cru_vocab_section_name {
     CRU_SECTION_NODES,
     CRU_SECTION_ROOTS,
     CRU_SECTION_UNITS,
+    CRU_SECTION_STEPS,
     CRU_SECTIONS
 };
 

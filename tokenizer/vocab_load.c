@@ -30,6 +30,7 @@ static bool sizes_agree(const struct cru_vocab_header *h) {
         [CRU_SECTION_WORDS] = (uint64_t)4 << h->word_bits,
         [CRU_SECTION_ADDED] = (uint64_t)h->n_added * sizeof(struct cru_vocab_added),
         [CRU_SECTION_JOINS] = sizeof(struct cru_joins),
+        [CRU_SECTION_STEPS] = h->section[CRU_SECTION_STEPS].bytes,
         [CRU_SECTION_NODES] = (uint64_t)h->n_ids * sizeof(struct cru_bpe_node),
         [CRU_SECTION_ROOTS] = 65536 * 8,
         [CRU_SECTION_UNITS] = (uint64_t)h->n_units * 8,
@@ -67,9 +68,10 @@ static enum cru_status check_header(const void *image, size_t bytes, struct cru_
     cru_hasher_free(hasher);
     if (found != stored) return damaged(err, "wrong checksum");
     if (!sizes_agree(&h)) return damaged(err, "wrong sizes");
-    if (h.pattern != CRU_PATTERN_QWEN2 && h.pattern != CRU_PATTERN_GPT2)
+    if (h.pattern < CRU_PATTERN_QWEN2 || h.pattern > CRU_PATTERN_STEPS)
         return damaged(err, "unknown pattern");
-    if (h.pattern == CRU_PATTERN_QWEN2 && (h.digits < 1 || h.digits > 16))
+    if (h.pattern != CRU_PATTERN_GPT2 && h.pattern != CRU_PATTERN_STEPS &&
+        (h.digits < 1 || h.digits > 16))
         return damaged(err, "wrong number of digits");
     if (memchr(h.name, 0, sizeof h.name) == NULL || !cru_text_is_utf8(h.name, strlen(h.name)))
         return damaged(err, "its name");
@@ -203,6 +205,9 @@ enum cru_status cru_tokenizer_from_image(const void *image, size_t bytes,
     if (!contents_agree(t) || !bpe_agrees(t)) status = damaged(err, "numbers out of range");
     if (!status && (!index_added(t) || !cru_classes_init(&t->classes)))
         status = cru_fail_memory(err, "vocabulary");
+    if (!status && h->pattern == CRU_PATTERN_STEPS)
+        status = cru_split_plan_init(&t->plan, at[CRU_SECTION_STEPS],
+                                     h->section[CRU_SECTION_STEPS].bytes, err);
     if (status) {
         cru_tokenizer_free(t);
         return status;
@@ -214,6 +219,7 @@ enum cru_status cru_tokenizer_from_image(const void *image, size_t bytes,
 void cru_tokenizer_free(struct cru_tokenizer *t) {
     if (!t) return;
     cru_classes_release(&t->classes);
+    cru_split_plan_release(&t->plan);
     free(t->search);
     if (t->mapped) munmap(t->mapped, t->mapped_bytes);
     free(t->owned);

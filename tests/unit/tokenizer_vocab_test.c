@@ -157,11 +157,22 @@ static void refusals_name_their_reason(void **state) {
         struct parts parts; /* NULL: as in `plain` */
         const char *why;
     } rows[] = {
-        {{.normalizer = "{\"type\":\"NFKC\"}"}, "normalizer"},
-        {{.normalizer = "{\"type\":\"Lowercase\"}"}, "normalizer"},
+        {{.normalizer = "{\"type\":\"NFKC\"}"}, "normalizer: 'NFKC'"},
+        {{.normalizer = "{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFC\"},"
+                        "{\"type\":\"Lowercase\"}]}"}, "normalizer: 'Lowercase'"},
         {{.pretokenizer = "null"}, "pre_tokenizer"},
-        {{.pretokenizer = "{\"type\":\"Metaspace\"}"}, "byte-level"},
-        {{.pretokenizer = SPLIT("\\\\w+")}, "unknown pattern '\\w+'"},
+        {{.pretokenizer = "{\"type\":\"Metaspace\"}"}, "pre_tokenizer: 'Metaspace'"},
+        {{.pretokenizer = "{\"type\":\"Digits\"}"}, "byte-level"},
+        {{.pretokenizer = "{\"type\":\"Sequence\",\"pretokenizers\":[" GPT2 ",{\"type\":\"Digits\"}]}"},
+         "behind ByteLevel"},
+        {{.pretokenizer = SPLIT("x*")}, "Split 'x*': pattern: it can match nothing"},
+        {{.pretokenizer = SPLIT("(a)\\\\1")}, "\\1 is not supported"},
+        {{.pretokenizer = SPLIT("(?i:\\\\s)")}, "in (?i)"},
+        {{.pretokenizer = SPLIT("(?i:kiss)")}, "ss, st"},
+        {{.pretokenizer = SPLIT("[a&&b]")}, "&&"},
+        {{.pretokenizer = SPLIT("[a")}, "without ]"},
+        {{.pretokenizer = SPLIT("\\\\p{Klingon}")}, "\\p{Klingon}"},
+        {{.pretokenizer = SPLIT("(?(1)a|b)")}, "pattern: "},
         {{.pretokenizer = "{\"type\":\"ByteLevel\",\"add_prefix_space\":true}"}, "add_prefix_space"},
         {{.model = "\"dropout\":0.1"}, "dropout"},
         {{.model = "\"byte_fallback\":true"}, "byte_fallback"},
