@@ -78,7 +78,7 @@ static struct cru_bpe_train_params params_of(uint32_t n_merges, uint64_t min_cou
 /* Trains on texts that are dealt to several counters. */
 static struct cru_bpe_vocab train(const struct cru_span *texts, size_t n, size_t n_counters,
                                   uint64_t memory, struct cru_bpe_train_params params) {
-    struct cru_piece_counter *counters[4];
+    struct cru_piece_counter *counters[4] = {NULL};
     struct cru_bpe_vocab vocab;
     struct cru_error err;
     struct cru_budget budget = {.limit = memory, .tmpdir = "/tmp"};
