@@ -1,8 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # make bench: peers from PyPI in a virtual environment, each measured in the same run on the same bytes.
-#   tests/bench/run.sh BUILD [whole|memory|tokenizer|filter|dedup|select ...]     default: all
+#   tests/bench/run.sh BUILD [whole|memory|tokenizer|filter|dedup|select ...]     default: all of these
+#   tests/bench/run.sh BUILD tokenizer-exact     the reference's ids over 270 MB; downloads 250 MB of Debian packages
 # Figures are CPU seconds of one pinned core unless a line says otherwise. Half an hour for all of it.
+# CRUCIBLE_BENCH_CORPUS=DIR has the tokenizer measured on DIR's text instead of this machine's (tokenizer_texts.py).
 set -eu
 cd "$(dirname "$0")/../.."
 build=$1
@@ -26,6 +28,8 @@ documents() {
     "$build/bin/crucible-read" -q --source code --format code /usr/lib/python3.11 /usr/include/linux >>"$work/d.tmp"
     mv "$work/d.tmp" "$work/documents.jsonl"
 }
+
+tokenizer="--ranks ${XDG_CACHE_HOME:-$HOME/.cache}/crucible/qwen.tiktoken --speed $build/bench/tokenizer_speed --vocab $build/share/crucible/qwen3.vocab"
 
 for part; do
     echo
@@ -71,10 +75,14 @@ PY
         done
         rm -rf "$work/two-gb.jsonl" "$work/two-gb.npy" "$work/two-gb.shards" ;;
     tokenizer)
-        peers tokenizers==0.23.3 gigatoken numpy
-        ranks=${XDG_CACHE_HOME:-$HOME/.cache}/crucible/qwen.tiktoken
-        "$venv/bin/python" tests/bench/tokenizer_agree.py --ranks "$ranks" --speed "$build/bench/tokenizer_speed" --vocab "$build/share/crucible/qwen3.vocab"
-        taskset -c 0 "$venv/bin/python" tests/bench/tokenizer_bench.py --ranks "$ranks" --speed "$build/bench/tokenizer_speed" --vocab "$build/share/crucible/qwen3.vocab" ;;
+        peers tokenizers==0.23.3 gigatoken fastokens quicktok-v1 splintr-rs numpy
+        "$venv/bin/python" tests/bench/tokenizer_agree.py $tokenizer --no-code-points
+        "$venv/bin/python" tests/bench/tokenizer_bench.py $tokenizer --work "$work" ;;
+    tokenizer-exact)
+        peers tokenizers==0.23.3
+        sh tests/bench/tokenizer_corpus.sh "$work/tokenizer-corpus"
+        "$venv/bin/python" tests/bench/tokenizer_agree.py $tokenizer --corpus "$work/tokenizer-corpus" --strings 1000000 \
+            --cache "$work/tokenizer-reference" ;;
     filter)
         documents
         peers datatrove spacy nltk regex tldextract

@@ -1,18 +1,24 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Compares our ids with Hugging Face tokenizers' on this machine's own documents, and on random strings.
+"""Compares our ids with Hugging Face tokenizers 0.23.3's, and what ours decode to with its NFC of the text.
 
-Usage: tokenizer_agree.py --ranks qwen.tiktoken --speed build/bin/tokenizer_speed --vocab qwen3.vocab
-                          [--megabytes N] [--strings N] [--seed N]
+Usage: tokenizer_agree.py --ranks qwen.tiktoken --speed build/bench/tokenizer_speed --vocab qwen3.vocab
+                          [--corpus DIR] [--megabytes N] [--strings N] [--no-code-points] [--seed N] [--cache DIR] [--jobs N]
 
-Needs: pip install tokenizers==0.23.3. Each group is taken in sorted order, every k-th file, until N MB. Prints a
-line a group; exit status 1 when any document differs.
+Groups: every language in DIR (tests/bench/tokenizer_corpus.sh) and in $CRUCIBLE_BENCH_CORPUS, or without either
+this machine's own files, N MB of a group; random strings, added tokens recognised and taken as text; every code
+point in three contexts. Prints a line a group and the code points that differ; exit status 1 when anything does.
+The reference's answers are kept in the cache directory by what they were asked, so that a second run takes seconds.
+
+Needs: pip install tokenizers==0.23.3.
 """
 import argparse
-import gzip
+import hashlib
+import itertools
 import json
+import multiprocessing
 import os
-import random
+import re
 import struct
 import subprocess
 import sys
@@ -20,10 +26,15 @@ import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import tokenizer_json  # noqa: E402
+import tokenizer_texts  # noqa: E402
+from tokenizer_texts import POOLS, random_strings  # noqa: E402,F401
 
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+VERSION = "0.23.3"
+CHUNK = 2_000_000  # bytes of text a unit of the reference's work
+SHOWN = 5  # differing documents shown of a group
 
-GROUPS = [
+MACHINE = [
     ("installation guide, HTML, all languages", "/usr/share/doc/installation-guide-amd64", (".html", ".txt.gz", ".en.txt.gz")),
     ("manual pages, all languages", "/usr/share/man", (".gz",)),
     ("Python sources", "/usr/lib/python3.11", (".py",)),
@@ -31,69 +42,144 @@ GROUPS = [
     ("documentation", "/usr/share/doc", (".html", ".md", ".txt", ".gz", ".rst")),
 ]
 
-# Ranges that the pre-tokeniser and the normaliser care about; one string draws from a few of them.
-POOLS = [
-    range(0x20, 0x7F), [9, 10, 13, 32, 32, 0xA0, 0x2003, 0x3000, 0x85, 0x2028], range(0x30, 0x3A),
-    [0x27, 0x53, 0x73, 0x74, 0x6C, 0x4C, 0x17F, 0x212A, 0x52, 0x65, 0x76], range(0x300, 0x370), range(0xA0, 0x250),
-    range(0x370, 0x400), range(0x400, 0x500), range(0x590, 0x600), range(0x600, 0x700), range(0x900, 0x980),
-    range(0xE00, 0xE80), range(0x1100, 0x1200), range(0xAC00, 0xAC80), range(0x3040, 0x3100), range(0x4E00, 0x4F00),
-    range(0xF900, 0xFB00), range(0xFB00, 0xFE00), range(0x1F300, 0x1F400), range(0x660, 0x66A), range(0x1DC0, 0x1E00),
-    range(0x1AB0, 0x1B00), range(0x8A0, 0x900), range(0x11300, 0x11400), range(0x105C0, 0x105F0), range(0x11930, 0x11945),
-    range(0x16110, 0x16130), range(0x16D60, 0x16D70), range(0x1D150, 0x1D180), range(0x2F800, 0x2FA20),
-    [0xE000, 0xFFFF, 0x10FFFF, 0, 1, 0x7F, 0xFEFF, 0x1C89, 0xA7DA, 0x88F], range(0xE0100, 0xE0110), range(0x200B, 0x2010),
-    range(0xB40, 0xB80), range(0xDC0, 0xE00), range(0x1000, 0x1050), range(0xF00, 0xFC0),
-]
+ADDED = re.compile("(" + "|".join(re.escape(t) for t in tokenizer_json.ADDED) + ")")
+reference = {}
 
 
-def random_strings(n, seed):
-    draw = random.Random(seed)
-    for i in range(n):
-        pools = draw.sample(POOLS, draw.randrange(1, 5))
-        out = []
-        for _ in range(draw.randrange(1, 60)):
-            if draw.random() < 0.04:
-                out.append(draw.choice(tokenizer_json.ADDED))
-            c = draw.choice(draw.choice(pools))
-            out.append(chr(c) * (draw.randrange(1, 40) if draw.random() < 0.03 else 1))
-        yield "".join(out)
+def start_worker(models):
+    import tokenizers
+    os.nice(19)
+    for special, model in models.items():
+        reference[special] = tokenizers.Tokenizer.from_file(model)
+    reference["nfc"] = tokenizers.normalizers.NFC().normalize_str
 
 
-def files(root, ends, limit):
-    found = []
-    for folder, _, names in os.walk(root):
-        found += [os.path.join(folder, n) for n in names if n.endswith(ends)]
-    found.sort()
-    sizes = sum(os.path.getsize(p) for p in found if os.path.isfile(p)) or 1
-    step = max(1, round(sizes * (2.5 if ends[0] == ".gz" else 1) / limit))
-    taken = 0
-    for path in found[::step]:
-        try:
-            with (gzip.open if path.endswith(".gz") else open)(path, "rb") as f:
-                text = f.read(256 << 10).decode("utf-8", "ignore")
-        except OSError:
-            continue
-        if text and taken < limit:
-            taken += len(text.encode())
-            yield text
+def normal(special, text):
+    """NFC of a text, of each stretch between added tokens where those are recognised."""
+    if special == "text":
+        return reference["nfc"](text)
+    return "".join(part if i % 2 else reference["nfc"](part) for i, part in enumerate(ADDED.split(text)))
+
+
+def answer(job):
+    """(ids as tokenizer_speed writes them, NFC as it writes decoded texts) of a chunk of documents."""
+    special, documents = job
+    ids, texts = [], []
+    decoded = [b.decode() for b in documents]
+    for at in range(0, len(decoded), 256):
+        for e in reference[special].encode_batch_fast(decoded[at:at + 256], add_special_tokens=False):
+            ids.append(struct.pack(f"={len(e.ids) + 1}I", len(e.ids), *e.ids))
+    for text, b in zip(decoded, documents):
+        n = b if text.isascii() else normal(special, text).encode()
+        texts.append(struct.pack("=I", len(n)) + n)
+    return b"".join(ids), b"".join(texts)
+
+
+def chunks(special, documents):
+    part, size = [], 0
+    for b in documents:
+        part.append(b)
+        size += len(b) + 16
+        if size >= CHUNK:
+            yield special, part
+            part, size = [], 0
+    if part:
+        yield special, part
+
+
+class Oracle:
+    """The reference's answers, cached by text, model and version."""
+
+    def __init__(self, args, folder):
+        self.cache, self.jobs, self.pool = args.cache, args.jobs, None
+        self.models, self.keys = {}, {}
+        os.makedirs(self.cache, exist_ok=True)
+        for special in ("recognise", "text"):
+            built = json.dumps(tokenizer_json.build(args.ranks, added=special == "recognise"), ensure_ascii=False)
+            self.models[special] = os.path.join(folder, special + ".json")
+            with open(self.models[special], "w", encoding="utf-8") as f:
+                f.write(built)
+            self.keys[special] = VERSION + hashlib.sha256(built.encode()).hexdigest()
+
+    def ask(self, special, path):
+        """Paths of the ids and of the normalised texts of the texts at `path`."""
+        digest = hashlib.sha256(self.keys[special].encode())
+        with open(path, "rb") as f:
+            digest.update(f.read())
+        base = os.path.join(self.cache, digest.hexdigest()[:32])
+        if not os.path.exists(base + ".nfc"):
+            if not self.pool:
+                self.pool = multiprocessing.Pool(self.jobs, start_worker, (self.models,))
+            with open(base + ".ids", "wb") as ids, open(base + ".tmp", "wb") as nfc:
+                for a, b in self.pool.imap(answer, chunks(special, tokenizer_texts.read_texts(path))):
+                    ids.write(a)
+                    nfc.write(b)
+            os.rename(base + ".tmp", base + ".nfc")
+        return base + ".ids", base + ".nfc"
+
+
+def records(path, unit):
+    with open(path, "rb") as f:
+        while head := f.read(4):
+            yield f.read(unit * struct.unpack("=I", head)[0])
+
+
+def same(one, other):
+    if os.path.getsize(one) != os.path.getsize(other):
+        return False
+    with open(one, "rb") as f, open(other, "rb") as g:
+        return all(a == b for a, b in zip(iter(lambda: f.read(1 << 20), b""), iter(lambda: g.read(1 << 20), b"")))
+
+
+def differing(mine, theirs, unit):
+    """Numbers of the documents whose records differ."""
+    if same(mine, theirs):
+        return []
+    missing = object()
+    return [i for i, (a, b) in enumerate(itertools.zip_longest(records(mine, unit), records(theirs, unit), fillvalue=missing)) if a != b]
+
+
+def groups(args):
+    """(name, kind, special, documents) in the order of the report; kind: natural, code or other."""
+    folders = [f for f in (args.corpus, os.environ.get("CRUCIBLE_BENCH_CORPUS")) if f]
+    for folder in folders:
+        for name in tokenizer_texts.names(folder):
+            kind = name.split("-")[0] if name.startswith(("natural-", "code-")) else "other"
+            documents = tokenizer_texts.read(folder, name)
+            yield name, kind, "recognise", documents
+            added = [b for b in documents if ADDED.search(b.decode())]
+            if added:
+                yield name + " with added tokens", "other", "text", added
+    if not folders:
+        for name, root, ends in MACHINE:
+            documents = list(tokenizer_texts.files(root, ends, args.megabytes * 1e6))
+            for special in ("recognise", "text"):
+                yield name, "other", special, documents
+    for first in range(0, args.strings, 100_000):
+        documents = [t.encode() for t in random_strings(min(100_000, args.strings - first), args.seed + first)]
+        for special in ("recognise", "text"):
+            yield f"random strings {first}...", "random", special, documents
+    if args.code_points:
+        for context in tokenizer_texts.CONTEXTS:
+            yield "code points in " + ascii(context), "points", "recognise", list(tokenizer_texts.code_points(context))
 
 
 def ours(args, special, texts):
+    """Our ids of each text, as tuples."""
     with tempfile.TemporaryDirectory() as folder:
-        source, ids = os.path.join(folder, "t"), os.path.join(folder, "i")
-        with open(source, "wb") as f:
-            for t in texts:
-                b = t.encode()
-                f.write(struct.pack("=I", len(b)) + b)
-        subprocess.run([args.speed, args.vocab, special, source, ids, "1"], check=True,
-                       stdout=subprocess.DEVNULL)
-        with open(ids, "rb") as f:
-            data = f.read()
-    out, at = [], 0
-    while at < len(data):
-        n = struct.unpack_from("=I", data, at)[0]
-        out.append(struct.unpack_from(f"={n}I", data, at + 4))
-        at += 4 + 4 * n
-    return out
+        path, ids = os.path.join(folder, "texts"), os.path.join(folder, "ids")
+        tokenizer_texts.write_texts(path, [t.encode() for t in texts])
+        subprocess.run([args.speed, args.vocab, special, path, ids, "0"], check=True, stdout=subprocess.DEVNULL)
+        return [struct.unpack(f"={len(r) // 4}I", r) for r in records(ids, 4)]
+
+
+def compare(args, oracle, folder, special, documents):
+    """(documents whose ids differ, documents whose decoded text is not the NFC)."""
+    path, ids, decoded = (os.path.join(folder, n) for n in ("texts", "ids", "decoded"))
+    tokenizer_texts.write_texts(path, documents)
+    subprocess.run([args.speed, args.vocab, special, path, ids, "0", decoded], check=True, stdout=subprocess.DEVNULL)
+    their_ids, nfc = oracle.ask(special, path)
+    return differing(ids, their_ids, 4), differing(decoded, nfc, 1)
 
 
 def main():
@@ -101,38 +187,42 @@ def main():
     p.add_argument("--ranks", required=True)
     p.add_argument("--speed", required=True)
     p.add_argument("--vocab", required=True)
+    p.add_argument("--corpus", help="what tokenizer_corpus.sh wrote")
     p.add_argument("--megabytes", type=float, default=8)
     p.add_argument("--strings", type=int, default=30000)
+    p.add_argument("--no-code-points", dest="code_points", action="store_false")
     p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--cache", default=os.path.join(tempfile.gettempdir(), "tokenizer-reference"))
+    p.add_argument("--jobs", type=int, default=2)
     args = p.parse_args()
     import tokenizers
-    if tokenizers.__version__ != "0.23.3":
-        sys.exit(f"tokenizer_agree: this is tokenizers {tokenizers.__version__}, the claim is about 0.23.3")
-    peers = {}
-    for special in ("recognise", "text"):
-        built = tokenizer_json.build(args.ranks, added=special == "recognise")
-        peers[special] = tokenizers.Tokenizer.from_str(json.dumps(built, ensure_ascii=False))
-    groups = [("random strings", list(random_strings(args.strings, args.seed)))]
-    groups += [(name, list(files(root, ends, args.megabytes * 1e6))) for name, root, ends in GROUPS]
-    bad = documents = 0
-    for name, texts in groups:
-        for special in ("recognise", "text"):
-            if special == "text" and name != "random strings" and not any("<" in t for t in texts):
-                continue
-            mine = ours(args, special, texts)
-            differ = 0
-            for i in range(0, len(texts), 64):
-                part = peers[special].encode_batch_fast(texts[i:i + 64], add_special_tokens=False)
-                for k, (e, m) in enumerate(zip(part, mine[i:i + 64])):
-                    if tuple(e.ids) != m:
-                        differ += 1
-                        if differ <= 3:
-                            print(f"  differs: {name} #{i + k}: {ascii(texts[i + k][:120])}")
-            size = sum(len(t.encode()) for t in texts) / 1e6
-            print(f"{name:42} {special:10} {len(texts):6} documents {size:7.1f} MB {differ:5} differ", flush=True)
-            bad += differ
-            documents += len(texts)
-    print(f"agree: {documents} comparisons, {bad} differ")
+    if tokenizers.__version__ != VERSION:
+        sys.exit(f"tokenizer_agree: this is tokenizers {tokenizers.__version__}, the claim is about {VERSION}")
+    bad = comparisons = 0
+    megabytes, languages = {}, {}
+    with tempfile.TemporaryDirectory() as folder:
+        oracle = Oracle(args, folder)
+        for name, kind, special, documents in groups(args):
+            size = sum(map(len, documents)) / 1e6
+            wrong, lost = compare(args, oracle, folder, special, documents)
+            print(f"{name:42} {special:10} {len(documents):8} documents {size:7.1f} MB {len(wrong):6} differ {len(lost):6} decode to another text", flush=True)
+            if kind == "points":
+                for what, numbers in (("ids", wrong), ("decoded", lost)):
+                    if numbers:
+                        print(f"  {what}: " + " ".join(f"U+{tokenizer_texts.code_point(i):04X}" for i in numbers))
+            else:
+                for i in sorted({*wrong, *lost})[:SHOWN]:
+                    print(f"  differs: #{i}: {ascii(documents[i][:120].decode('utf-8', 'replace'))}")
+            bad += len({*wrong, *lost})
+            comparisons += len(documents)
+            megabytes[kind] = megabytes.get(kind, 0) + size
+            languages.setdefault(kind, set()).add(name)
+    for kind, what in (("natural", "natural languages"), ("code", "programming languages"), ("other", "other groups"), ("random", "groups of random strings"), ("points", "contexts")):
+        if kind in languages:
+            print(f"{len(languages[kind]):4} {what:26} {megabytes[kind]:7.1f} MB")
+    if args.strings:
+        print(f"     scripts in random strings: {tokenizer_texts.scripts()}")
+    print(f"agree: {comparisons} comparisons, {sum(megabytes.values()):.1f} MB, {bad} differ")
     return 1 if bad else 0
 
 
