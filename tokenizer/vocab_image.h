@@ -16,10 +16,10 @@
  *   |                |   token that is what its own bytes encode to; all ones: free
  *   | ADDED          |   [n_added] id, flags; content is the id's text
  *   | JOINS    bits  |   which neighbouring characters occur inside one token (join_rules.h)
+ *   | STEPS          |   the pre-tokeniser's steps (split_steps.h), for CRU_PATTERN_STEPS
  *   | NODES          |   [n_ids] how each token is made, and its next shorter beginning
  *   | ROOTS    u64   |   [65536] first * 256 + second byte -> unit: the trie's first two levels
  *   | UNITS    u64   |   [n_units] the rest of the trie, a double array
- *   | STEPS          |   the pre-tokeniser's steps (split_steps.h), for CRU_PATTERN_STEPS
  *   +----------------+ file_bytes
  *
  * The checksum is XXH3-64 of the whole file with the checksum field zero. Loading checks it, and then
@@ -68,10 +68,10 @@ enum cru_vocab_section_name {
     CRU_SECTION_WORDS,
     CRU_SECTION_ADDED,
     CRU_SECTION_JOINS,
+    CRU_SECTION_STEPS,
     CRU_SECTION_NODES,
     CRU_SECTION_ROOTS,
-    CRU_SECTION_UNITS,
-    CRU_SECTION_STEPS,
+    CRU_SECTION_UNITS, /* stays last: how long it is, is known last */
     CRU_SECTIONS
 };
 
