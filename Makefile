@@ -27,6 +27,14 @@ OBJ := $(SRC:%.c=$(B)/%.o) $(CXXSRC:%.cc=$(B)/%.o)
 
 -include $(OBJ:.o=.d)
 
+# The cue lexicons are compiled in: {"file", "its text"}, a line each.
+CUES := $(sort $(wildcard recipes/cues/*.cues))
+$(B)/ddm/cue_files.inc: $(CUES) Makefile
+	@mkdir -p $(@D)
+	@for f in $(CUES); do printf '{"%s",\n' $$f; sed -e 's/[\\"]/\\&/g' -e 's/.*/"&\\n"/' $$f; echo '},'; done > $@.tmp && mv $@.tmp $@
+$(B)/ddm/lexicon_set.o: CPPFLAGS += -I$(B)/ddm
+$(B)/ddm/lexicon_set.o: $(B)/ddm/cue_files.inc
+
 $(B)/crucible/base/parallel.o: CFLAGS += -fopenmp
 # The trainer's matrix products; BLAS= builds it with the plain C ones alone.
 BLAS ?= openblas
@@ -197,10 +205,11 @@ build-fuzz/tests/fuzz/%: tests/fuzz/%.c $(foreach r,$(filter-out cmd/train,$(ROO
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/crucible/recipes/models \
-	  $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	  $(DESTDIR)$(PREFIX)/share/crucible/recipes/cues $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	install -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(MAN) $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 recipes/*.yaml recipes/*.jsonl $(DESTDIR)$(PREFIX)/share/crucible/recipes
+	install -m 644 recipes/cues/*.cues $(DESTDIR)$(PREFIX)/share/crucible/recipes/cues
 	install -m 644 recipes/models/*.yaml $(DESTDIR)$(PREFIX)/share/crucible/recipes/models
 	[ ! -f $(B)/share/crucible/qwen3.vocab ] || install -m 644 $(B)/share/crucible/qwen3.vocab $(DESTDIR)$(PREFIX)/share/crucible
 	sh tests/completion.sh $(B)/bin > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/crucible

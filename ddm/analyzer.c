@@ -3,17 +3,21 @@
 
 #include "crucible/base/base.h"
 #include "ddm/analyzer.h"
-#include "ddm/drift.h"
+#include "ddm/cues.h"
 
 struct cru_ddm_analyzer *cru_ddm_analyzer_new(void) {
     struct cru_ddm_analyzer *a = calloc(1, sizeof *a);
     if (!a) return NULL;
     cru_region_init(&a->region);
     cru_words_init(&a->words);
-    cru_cues_init(&a->cues);
     cru_novelty_init(&a->grams);
     cru_novelty_init(&a->occurrences);
     a->clock = 1;
+    if (cru_lexicon_builtin("en", &a->english, NULL) != CRU_OK) {
+        cru_ddm_analyzer_free(a);
+        return NULL;
+    }
+    a->lexicon = a->english;
     return a;
 }
 
@@ -25,7 +29,13 @@ void cru_ddm_analyzer_free(struct cru_ddm_analyzer *a) {
     cru_novelty_release(&a->occurrences);
     free(a->segments);
     free(a->first);
+    free(a->keys);
+    cru_lexicon_free(a->english);
     free(a);
+}
+
+void cru_ddm_analyzer_speak(struct cru_ddm_analyzer *a, const struct cru_lexicon *lexicon) {
+    a->lexicon = lexicon;
 }
 
 const struct cru_ddm_segment *cru_ddm_segments(const struct cru_ddm_analyzer *a, size_t *n) {
@@ -67,52 +77,94 @@ static bool cuts(const struct cru_ddm_segment *s, const struct cru_word *w, bool
     return s->words >= config->min_words && (cue || (w->flags & CRU_WORD_BLANK));
 }
 
+/* True for most words: nothing about it can end the segment of `words` words or be a cue. */
+static inline bool goes_on(const struct cru_ddm_analyzer *a, const struct cru_word *w,
+                           uint32_t second, uint32_t words, uint32_t max_words) {
+    return words < max_words &&
+           !(w->flags & (CRU_WORD_CODE | CRU_WORD_FENCE | CRU_WORD_BLANK | CRU_WORD_ORDINAL)) &&
+           !(a->lexicon && cru_lexicon_may_begin(a->lexicon, w->form, second));
+}
+
 /* Cuts the words into segments and counts the cues of each. */
 static enum cru_status cut_segments(struct cru_ddm_analyzer *a, struct cru_span text,
                                     const struct cru_ddm_config *config, struct cru_error *err) {
     struct cru_ddm_segment *s = NULL;
+    const struct cru_word *w = a->words.list;
     size_t used_up = 0; /* words before this one belong to a cue already counted */
     a->n_segments = 0;
     for (size_t i = 0; i < a->words.n; i++) {
-        const struct cru_word *w = &a->words.list[i];
+        uint32_t second = i + 1 < a->words.n ? w[i + 1].form : 0;
+        if (s && !s->code && goes_on(a, &w[i], second, s->words, config->max_words)) {
+            s->words++;
+            continue;
+        }
         enum cru_cue cue = CRU_CUE_NONE;
-        if (i >= used_up && !(w->flags & CRU_WORD_CODE)) {
+        if (i >= used_up && !(w[i].flags & CRU_WORD_CODE)) {
             size_t n;
-            cue = cru_cues_match(&a->cues, text, &a->words, i, &n);
+            cue = cru_cues_match(a->lexicon, text, &a->words, i, &n);
             if (cue != CRU_CUE_NONE) used_up = i + n;
         }
-        bool turn = cue != CRU_CUE_NONE && cru_starts_sentence(text, &a->words, i);
-        if (!s || cuts(s, w, turn, config)) {
+        bool turn = cue != CRU_CUE_NONE && cru_starts_sentence(&a->words, i);
+        if (!s || cuts(s, &w[i], turn, config)) {
+            if (s) s->end = w[i - 1].begin + w[i - 1].length;
             s = add_segment(a, i, err);
             if (!s) return CRU_FATAL;
-            s->begin = w->begin;
+            s->begin = w[i].begin;
         }
         s->words++;
-        s->end = w->begin + w->length;
         s->corrections += cue == CRU_CUE_CORRECTION;
         s->verifications += cue == CRU_CUE_VERIFICATION;
         s->explorations += cue == CRU_CUE_EXPLORATION;
     }
+    if (s) s->end = w[a->words.n - 1].begin + w[a->words.n - 1].length;
     return CRU_OK;
 }
 
 /* ---- features ---- */
 
-/* The key of n words in their order. */
+static inline uint64_t turned(uint64_t x, unsigned n) {
+    return x << n | x >> (64 - n);
+}
+
+static inline uint64_t gram_mix(uint64_t sum) {
+    sum *= 0x9E3779B97F4A7C15u;
+    return (sum ^ sum >> 32) * 0xBF58476D1CE4E5B9u;
+}
+
+/* The key of n words in their order: hashes turned by their place and summed, then mixed. */
 static uint64_t gram_key(const struct cru_word *w, size_t n) {
-    uint64_t key = n;
-    for (size_t i = 0; i < n; i++) key = (key << 31 | key >> 33) * 0x9E3779B97F4A7C15u + w[i].hash;
-    return cru_mix64(key);
+    uint64_t sum = n;
+    for (size_t i = 0; i < n; i++) sum += turned(w[i].hash, (13 * (unsigned)i + 7) & 63);
+    return gram_mix(sum);
+}
+
+static inline uint64_t gram_key_of_words(const struct cru_word *w) {
+    return gram_mix(CRU_DDM_WORDS + turned(w[0].hash, 7) + turned(w[1].hash, 20) +
+                    turned(w[2].hash, 33) + turned(w[3].hash, 46));
+}
+
+/* How many grams of the segment's n words there are, their keys in keys[]. Fewer words than a gram
+ * are one. */
+static size_t gram_keys(const struct cru_word *w, size_t n, uint64_t *keys) {
+    size_t total = 0;
+    for (size_t j = 0; j + CRU_DDM_WORDS <= n; j++) {
+        if (!(w[j].flags & CRU_WORD_CHARACTER))
+            keys[total++] = gram_key_of_words(w + j);
+        else if (j + CRU_DDM_CHARACTERS <= n)
+            keys[total++] = gram_key(w + j, CRU_DDM_CHARACTERS);
+    }
+    if (total == 0) keys[total++] = gram_key(w, n);
+    return total;
 }
 
 /* How many windows of `width` words in a run of n hold word j as the first of its type, when its
  * type was last seen just before `after` (all counted from the run's start). Summed over j this is
  * the sum over all windows of the number of types in them. */
-static uint64_t windows_led(uint64_t j, uint64_t after, uint64_t n, uint64_t width) {
-    uint64_t low = j + 1 > width ? j + 1 - width : 0;
-    uint64_t high = j < n - width ? j : n - width;
-    if (low < after) low = after;
-    return low <= high ? high - low + 1 : 0;
+static inline uint64_t windows_led(int64_t j, int64_t after, int64_t n, int64_t width) {
+    int64_t low = j + 1 - width > after ? j + 1 - width : after;
+    int64_t high = j < n - width ? j : n - width;
+    int64_t led = high - low + 1;
+    return led > 0 ? (uint64_t)led : 0;
 }
 
 static double type_token_ratio(uint64_t led, uint64_t n, uint64_t width) {
@@ -120,39 +172,49 @@ static double type_token_ratio(uint64_t led, uint64_t n, uint64_t width) {
 }
 
 static double density(uint32_t hits, uint32_t words, double scale) {
-    return -expm1(-100.0 * hits / words / scale);
+    return hits == 0 ? 0 : -expm1(-100.0 * hits / words / scale);
 }
 
-/* Features and signal of segment i. Stamps are base + segment and base + word. */
-static void measure(struct cru_ddm_analyzer *a, size_t i, uint32_t base,
-                    const struct cru_ddm_config *config) {
+/* Lexical diversity of segment i, and its share in that of the text. Stamps are base + word. */
+static void measure_types(struct cru_ddm_analyzer *a, size_t i, uint32_t base) {
     struct cru_ddm_segment *s = &a->segments[i];
     const struct cru_word *w = a->words.list + a->first[i];
-    uint64_t here = a->first[i], n = s->words, all = a->words.n;
-    uint64_t width = n < CRU_DDM_TTR_WINDOW ? n : CRU_DDM_TTR_WINDOW;
-    uint64_t all_width = all < CRU_DDM_TTR_WINDOW ? all : CRU_DDM_TTR_WINDOW;
-    uint64_t led = 0;
-    for (uint64_t j = 0; j < n; j++) {
+    int64_t here = a->first[i], n = s->words, all = (int64_t)a->words.n;
+    int64_t width = n < CRU_DDM_TTR_WINDOW ? n : CRU_DDM_TTR_WINDOW;
+    int64_t all_width = all < CRU_DDM_TTR_WINDOW ? all : CRU_DDM_TTR_WINDOW;
+    uint64_t led = 0, all_led = 0;
+    for (int64_t j = 0; j < n; j++) {
+        if (here + j + CRU_DDM_AHEAD < all)
+            cru_novelty_expect(&a->occurrences, w[j + CRU_DDM_AHEAD].hash);
         uint32_t now = base + (uint32_t)(here + j);
         uint32_t before = cru_novelty_mark(&a->occurrences, w[j].hash, now);
-        uint64_t after = before ? before - base + 1 : 0; /* first position free of the type */
-        led += windows_led(j, after > here ? after - here : 0, n, width);
-        a->windows_types += windows_led(here + j, after, all, all_width);
+        int64_t after = before ? (int64_t)(before - base) + 1 : 0; /* free of the type from here */
+        if (n == width)
+            led += after <= here; /* one window: the first of its type */
+        else
+            led += windows_led(j, after > here ? after - here : 0, n, width);
+        all_led += windows_led(here + j, after, all, all_width);
     }
-    s->lexical = type_token_ratio(led, n, width);
+    a->windows_types += all_led;
+    s->lexical = type_token_ratio(led, (uint64_t)n, (uint64_t)width);
+}
 
-    uint64_t total = 0, distinct = 0, fresh = 0;
+/* The keys of segment i's grams, their slots asked for; how many. */
+static size_t expect_grams(const struct cru_ddm_analyzer *a, size_t i, uint64_t *keys) {
+    if (i >= a->n_segments) return 0;
+    size_t total = gram_keys(a->words.list + a->first[i], a->segments[i].words, keys);
+    for (size_t j = 0; j < total; j++) cru_novelty_expect(&a->grams, keys[j]);
+    return total;
+}
+
+/* Novelty and repetition of segment i. Stamps are base + segment. */
+static void measure_grams(struct cru_ddm_analyzer *a, size_t i, const uint64_t *keys, size_t total,
+                          uint32_t base) {
+    struct cru_ddm_segment *s = &a->segments[i];
+    uint64_t distinct = 0, fresh = 0;
     uint32_t stamp = base + (uint32_t)i;
-    for (uint64_t j = 0; j < n; j++) {
-        uint64_t size = w[j].flags & CRU_WORD_CHARACTER ? CRU_DDM_CHARACTERS : CRU_DDM_WORDS;
-        bool last = j + 1 == n && total == 0;
-        uint64_t from = last ? 0 : j;
-        if (last)
-            size = n; /* too short for a gram: all of it is one */
-        else if (size > n - j)
-            continue;
-        uint32_t before = cru_novelty_mark(&a->grams, gram_key(w + from, size), stamp);
-        total++;
+    for (size_t j = 0; j < total; j++) {
+        uint32_t before = cru_novelty_mark(&a->grams, keys[j], stamp);
         distinct += before != stamp;
         fresh += before == 0;
     }
@@ -160,7 +222,9 @@ static void measure(struct cru_ddm_analyzer *a, size_t i, uint32_t base,
     a->grams_distinct += fresh;
     s->novelty = (double)fresh / (double)distinct;
     s->repetition = 1 - (double)distinct / (double)total;
+}
 
+static void measure_signal(struct cru_ddm_segment *s, const struct cru_ddm_config *config) {
     double signal = config->w_novelty * (2 * s->novelty - 1) - config->w_repetition * s->repetition;
     if (!s->code) {
         double c = density(s->corrections, s->words, config->cue_scale);
@@ -171,6 +235,40 @@ static void measure(struct cru_ddm_analyzer *a, size_t i, uint32_t base,
                                 config->w_exploration * x);
     }
     s->signal = signal < -1 ? -1 : signal > 1 ? 1 : signal;
+}
+
+/* Room for the keys of the two longest segments. */
+static enum cru_status reserve_keys(struct cru_ddm_analyzer *a, struct cru_error *err) {
+    size_t most = 0;
+    for (size_t i = 0; i < a->n_segments; i++)
+        if (a->segments[i].words > most) most = a->segments[i].words;
+    if (most <= a->cap_keys) return CRU_OK;
+    void *p = realloc(a->keys, 2 * most * sizeof *a->keys);
+    if (!p) return cru_fail_memory(err, "grams of a text");
+    a->keys = p;
+    a->cap_keys = most;
+    return CRU_OK;
+}
+
+/* All segments in their order; the slots of the next one's grams travel while this one is counted.
+ */
+static enum cru_status measure(struct cru_ddm_analyzer *a, uint32_t base,
+                               const struct cru_ddm_config *config, struct cru_error *err) {
+    enum cru_status status = reserve_keys(a, err);
+    if (status != CRU_OK) return status;
+    uint64_t *keys = a->keys, *next = a->keys + a->cap_keys;
+    size_t total = expect_grams(a, 0, keys);
+    for (size_t i = 0; i < a->n_segments; i++) {
+        size_t next_total = expect_grams(a, i + 1, next);
+        measure_types(a, i, base);
+        measure_grams(a, i, keys, total, base);
+        measure_signal(&a->segments[i], config);
+        uint64_t *other = keys;
+        keys = next;
+        next = other;
+        total = next_total;
+    }
+    return CRU_OK;
 }
 
 /* ---- the path ---- */
@@ -186,9 +284,10 @@ static void follow(struct cru_ddm_analyzer *a, const struct cru_ddm_config *conf
                           .x0 = config->x0};
     double novelty = 0, repetition = 0;
     cru_drift_begin(&d);
+    cru_drift_times_begin(&a->times, &d, config->words_per_time);
     for (size_t i = 0; i < a->n_segments; i++) {
         struct cru_ddm_segment *s = &a->segments[i];
-        cru_drift_step(&d, s->signal, s->words / config->words_per_time);
+        cru_drift_step_words(&d, &a->times, s->signal, s->words);
         s->mean = d.mean;
         s->sd = sqrt(d.variance);
         r->self_corrections += s->corrections;
@@ -206,7 +305,7 @@ static void follow(struct cru_ddm_analyzer *a, const struct cru_ddm_config *conf
     r->time = d.t;
     r->engaged = d.above / d.t;
     r->low_time = d.low_longest;
-    r->p_low = d.p_low;
+    r->p_low = cru_drift_p_low(&d);
     r->first_low = d.first_low < 0 ? -1 : d.first_low * config->words_per_time;
 }
 
@@ -262,7 +361,7 @@ enum cru_status cru_ddm_score(struct cru_ddm_analyzer *a, struct cru_span text,
     if ((status = cru_novelty_begin(&a->grams, a->words.n, base, err)) != CRU_OK) return status;
     if ((status = cru_novelty_begin(&a->occurrences, a->words.n, base, err)) != CRU_OK)
         return status;
-    for (size_t i = 0; i < a->n_segments; i++) measure(a, i, base, config);
+    if ((status = measure(a, base, config, err)) != CRU_OK) return status;
     follow(a, config, result);
     decide(config, result);
     return CRU_OK;

@@ -3,8 +3,9 @@
 #ifndef CRU_DDM_ANALYZER_H
 #define CRU_DDM_ANALYZER_H
 
-#include "ddm/cues.h"
 #include "ddm/ddm.h"
+#include "ddm/drift.h"
+#include "ddm/lexicon.h"
 #include "ddm/novelty.h"
 #include "ddm/region.h"
 #include "ddm/words.h"
@@ -17,6 +18,7 @@
 enum {
     CRU_DDM_WORDS = 4,       /* words a gram */
     CRU_DDM_CHARACTERS = 8,  /* the same, when the first is such a character */
+    CRU_DDM_AHEAD = 12,      /* words between asking for a slot and using it */
     CRU_DDM_TTR_WINDOW = 50, /* words; Covington, McFall 2010 use 50 to 500 */
 };
 
@@ -26,10 +28,14 @@ struct cru_ddm_analyzer {
     struct cru_ddm_segment *segments;
     uint32_t *first; /* word index of each segment's first word */
     size_t n_segments, cap_segments;
-    struct cru_cues cues;
-    struct cru_novelty grams;       /* stamp: segment */
-    struct cru_novelty occurrences; /* stamp: position of the word's latest occurrence */
-    uint32_t clock;                 /* above all stamps so far */
+    uint64_t *keys; /* of the grams of two segments, room for cap_keys each */
+    size_t cap_keys;
+    struct cru_drift_times times;
+    struct cru_lexicon *english;       /* compiled in; NULL when there is none */
+    const struct cru_lexicon *lexicon; /* of the texts to come; NULL: no cues */
+    struct cru_novelty grams;          /* stamp: segment */
+    struct cru_novelty occurrences;    /* stamp: position of the word's latest occurrence */
+    uint32_t clock;                    /* above all stamps so far */
     /* of the last text */
     uint64_t grams_total, grams_distinct;
     uint64_t windows_types; /* sum over all windows of the document of the types in them */

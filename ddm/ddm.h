@@ -8,8 +8,8 @@
  *
  *      A ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄╭────────╮┄┄┄┄┄  engaged above A: U, a share of the time
  *                    ╭────╯          ╰─╮        signal_score: area under m, over that for s = 1
- *      0 ───────────╯                   ╰──    m(t): mean of dx = theta(mu-x)dt + v s(t)dt + sigma dW
- *      B ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄╲  degenerate when it stays below B for long: L
+ *      0 ───────────╯                   ╰──    m(t): mean of dx = theta(mu-x)dt + v s(t)dt + sigma
+ * dW B ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄┄╲  degenerate when it stays below B for long: L
  *
  * The solution inside a segment is exact (the drive is constant there), so neither the cut of a
  * segment in two nor a step size has an influence. Nothing is random. Sources: the process and its
@@ -18,8 +18,9 @@
  * profile tables of ddm/profiles.c hold them all.
  *
  * What it is not: it does not know whether an answer is right. It sees novelty, repetition and the
- * English words by which a writer corrects, checks and explores; in other languages the three cue
- * densities are 0 and the score rests on novelty, repetition and lexical diversity.
+ * words by which a writer corrects, checks and explores (ddm/lexicon.h); in a language without a
+ * lexicon the three cue densities are 0 and the score rests on novelty, repetition and lexical
+ * diversity.
  *
  * Memory: a cru_ddm_analyzer owns all scratch, 60 to 100 bytes a word of the longest text so far
  * (10 to 17 times its bytes in English), and does not allocate once warm. One thread at a time; one
@@ -80,24 +81,28 @@ struct cru_ddm_segment {
 };
 
 struct cru_ddm_result {
-    double signal_score;             /* Q: mean signal, early segments counting more; [-1, 1] */
+    double signal_score; /* Q: mean signal, early segments counting more; [-1, 1] */
     uint64_t self_corrections, verifications, explorations; /* cues, code fences left out */
-    double coherence;                /* 1 - share of time with the mean below mu, where it rests */
+    double coherence; /* 1 - share of time with the mean below mu, where it rests */
     uint64_t thinking_words, segments;
-    double time;                     /* T */
-    double engaged;                  /* U: share of T with mean >= upper */
-    double low_time;                 /* L: longest time in one piece with mean <= lower */
-    double p_low;                    /* largest P(x <= lower) at the end of a segment */
-    double first_low;                /* words before the mean first reaches lower; -1: never */
-    double novelty, repetition;      /* n and r, averaged over words */
-    double weight;                   /* raw loss weight */
-    bool degenerate, tagged;         /* tagged: think tags were looked for and found */
+    double time;                /* T */
+    double engaged;             /* U: share of T with mean >= upper */
+    double low_time;            /* L: longest time in one piece with mean <= lower */
+    double p_low;               /* largest P(x <= lower) at the end of a segment */
+    double first_low;           /* words before the mean first reaches lower; -1: never */
+    double novelty, repetition; /* n and r, averaged over words */
+    double weight;              /* raw loss weight */
+    bool degenerate, tagged;    /* tagged: think tags were looked for and found */
     enum cru_ddm_bin bin;
 };
 
 struct cru_ddm_analyzer;
 struct cru_ddm_analyzer *cru_ddm_analyzer_new(void); /* NULL when memory is short */
 void cru_ddm_analyzer_free(struct cru_ddm_analyzer *analyzer);
+/* The cues of the texts to come (ddm/lexicon.h); NULL: a language without a lexicon. A new analyzer
+ * speaks the compiled-in English. The lexicon must outlive its use. */
+struct cru_lexicon;
+void cru_ddm_analyzer_speak(struct cru_ddm_analyzer *analyzer, const struct cru_lexicon *lexicon);
 
 /* Scores a text. A region without a word gives bin reject, every number 0 (first_low -1). */
 enum cru_status cru_ddm_score(struct cru_ddm_analyzer *analyzer, struct cru_span text,

@@ -31,7 +31,7 @@ void cru_drift_begin(struct cru_drift *d) {
     d->above = d->below_mu = 0;
     d->low_now = d->low_longest = 0;
     d->first_low = -1;
-    d->p_low = 0;
+    d->low_z = -(double)INFINITY;
 }
 
 /* The time in [0, time] at which the mean, going from m with initial slope k, reaches `level`. The
@@ -71,30 +71,62 @@ static void follow_low(struct cru_drift *d, double k, double next, double time) 
     if (!to) d->low_now = 0;
 }
 
-void cru_drift_step(struct cru_drift *d, double s, double time) {
-    if (!(time > 0)) return;
+static struct cru_drift_time time_of(double theta, double time) {
+    return (struct cru_drift_time){.time = time,
+                                   .g = cru_drift_g(theta, time),
+                                   .phi = cru_drift_phi(theta, time),
+                                   .decay = exp(-2 * theta * time),
+                                   .g2 = cru_drift_g(2 * theta, time)};
+}
+
+static void step(struct cru_drift *d, double s, const struct cru_drift_time *t) {
+    double time = t->time;
     double k = d->theta * (d->mu - d->mean) + d->v * s;
-    double next = d->mean + k * cru_drift_g(d->theta, time);
+    double next = d->mean + k * t->g;
     double rest = d->theta * (d->mu - d->x0); /* slope at 0 of the path with s = 0 */
-    double rest_now = d->x0 + rest * cru_drift_g(d->theta, d->t);
+    double rest_now = rest == 0 ? d->x0 : d->x0 + rest * cru_drift_g(d->theta, d->t);
 
     d->above += time_above(d, k, next, d->upper, time);
     d->below_mu += time - time_above(d, k, next, d->mu, time);
     follow_low(d, k, next, time);
 
-    d->integral += (d->mean - rest_now) * time +
-                   (k - d->theta * (d->mu - rest_now)) * cru_drift_phi(d->theta, time);
-    d->variance = d->variance * exp(-2 * d->theta * time) +
-                  d->sigma * d->sigma * cru_drift_g(2 * d->theta, time);
+    d->integral += (d->mean - rest_now) * time + (k - d->theta * (d->mu - rest_now)) * t->phi;
+    d->variance = d->variance * t->decay + d->sigma * d->sigma * t->g2;
     d->mean = next;
     d->t += time;
 
-    double sd = sqrt(d->variance), p;
-    if (sd > 0)
-        p = 0.5 * erfc((d->mean - d->lower) / sd * M_SQRT1_2);
-    else
-        p = d->mean <= d->lower ? 1 : 0;
-    if (p > d->p_low) d->p_low = p;
+    double sd = sqrt(d->variance), z = d->lower - d->mean;
+    z = sd > 0 ? z / sd : z >= 0 ? (double)INFINITY : -(double)INFINITY;
+    if (z > d->low_z) d->low_z = z;
+}
+
+void cru_drift_step(struct cru_drift *d, double s, double time) {
+    if (!(time > 0)) return;
+    struct cru_drift_time t = time_of(d->theta, time);
+    step(d, s, &t);
+}
+
+void cru_drift_times_begin(struct cru_drift_times *times, const struct cru_drift *d,
+                           double words_per_time) {
+    if (times->theta == d->theta && times->words_per_time == words_per_time) return;
+    for (int i = 0; i < CRU_DRIFT_WORDS; i++) times->of[i].time = 0;
+    times->theta = d->theta;
+    times->words_per_time = words_per_time;
+}
+
+void cru_drift_step_words(struct cru_drift *d, struct cru_drift_times *times, double s,
+                          uint32_t words) {
+    if (words == 0 || words >= CRU_DRIFT_WORDS) {
+        cru_drift_step(d, s, words / times->words_per_time);
+        return;
+    }
+    struct cru_drift_time *t = &times->of[words];
+    if (t->time == 0) *t = time_of(d->theta, words / times->words_per_time);
+    step(d, s, t);
+}
+
+double cru_drift_p_low(const struct cru_drift *d) {
+    return 0.5 * erfc(-d->low_z * M_SQRT1_2);
 }
 
 double cru_drift_score(const struct cru_drift *d) {

@@ -16,6 +16,7 @@
 #define CRU_DDM_NOVELTY_H
 
 #include "crucible/base/error.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -39,21 +40,23 @@ enum cru_status cru_novelty_begin(struct cru_novelty *set, size_t n, uint32_t ba
 /* Forgets all stamps, so that they may begin at 1 again. */
 void cru_novelty_clear(struct cru_novelty *set);
 
-/* The stamp the key had in this document (0: none); it has `stamp` from now on. */
+/* Brings the key's slot near, for a mark that comes soon. */
+static inline void cru_novelty_expect(const struct cru_novelty *set, uint64_t key) {
+    __builtin_prefetch(&set->slots[(size_t)key & set->mask], 1);
+}
+
+/* The stamp the key had in this document (0: none); it has `stamp` from now on. An empty slot and
+ * the key's own are taken by one path, since which of the two it is cannot be guessed. */
 static inline uint32_t cru_novelty_mark(struct cru_novelty *set, uint64_t key, uint32_t stamp) {
     uint32_t tag = (uint32_t)(key >> 32);
     size_t i = (size_t)key & set->mask;
     for (;; i = (i + 1) & set->mask) {
         struct cru_novelty_slot *slot = &set->slots[i];
-        if (slot->stamp < set->base) {
-            *slot = (struct cru_novelty_slot){tag, stamp};
-            return 0;
-        }
-        if (slot->tag == tag) {
-            uint32_t before = slot->stamp;
-            slot->stamp = stamp;
-            return before;
-        }
+        uint32_t before = slot->stamp;
+        bool empty = before < set->base;
+        if (!(empty | (slot->tag == tag))) continue;
+        *slot = (struct cru_novelty_slot){tag, stamp};
+        return empty ? 0 : before;
     }
 }
 

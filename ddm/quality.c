@@ -3,29 +3,23 @@
 
 #include "crucible/base/base.h"
 #include "ddm/analyzer.h"
+#include "ddm/cues.h"
 #include "ddm/quality.h"
 
 /* Counts the bytes of the region that are not white space; four tables, so that a run of one byte
  * does not wait for itself. */
 static void count_bytes(const struct cru_region *region, struct cru_span text,
                         uint64_t count[256]) {
-    uint64_t lanes[4][256] = {{0}};
+    uint32_t lanes[4][256] = {{0}}; /* a text is under 4 GiB */
     for (size_t r = 0; r < region->n; r++) {
         const unsigned char *p = (const unsigned char *)text.p + region->pieces[r].begin;
         size_t n = region->pieces[r].end - region->pieces[r].begin;
         for (size_t i = 0; i < n; i++) lanes[i & 3][p[i]]++;
     }
     for (size_t b = 0; b < 256; b++)
-        count[b] = lanes[0][b] + lanes[1][b] + lanes[2][b] + lanes[3][b];
+        count[b] = (uint64_t)lanes[0][b] + lanes[1][b] + lanes[2][b] + lanes[3][b];
     for (size_t b = '\t'; b <= '\r'; b++) count[b] = 0;
     count[' '] = 0;
-}
-
-/* ASCII letters, and every byte above ASCII: the rule must not punish other alphabets. */
-static bool has_letter(const unsigned char *p, size_t n) {
-    for (size_t i = 0; i < n; i++)
-        if (p[i] >= 0x80 || ((p[i] | 32) >= 'a' && (p[i] | 32) <= 'z')) return true;
-    return false;
 }
 
 void cru_quality_measure(const struct cru_ddm_analyzer *a, struct cru_span text,
@@ -43,8 +37,9 @@ void cru_quality_measure(const struct cru_ddm_analyzer *a, struct cru_span text,
     }
     for (size_t w = 0; w < words->n; w++) {
         const struct cru_word *word = &words->list[w];
-        alphabetic += has_letter((const unsigned char *)text.p + word->begin, word->length);
-        sentences += cru_starts_sentence(text, words, w);
+        /* bytes above ASCII count: the rule must not punish other alphabets */
+        alphabetic += (word->flags & CRU_WORD_LETTER) != 0;
+        sentences += cru_starts_sentence(words, w);
     }
     if (characters == 0) characters = bytes; /* stray continuation bytes only */
     for (size_t b = 0; b < 256; b++)

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ddm/words.h"
 #include "crucible/base/base.h"
+#include "ddm/word_form.h"
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 void cru_words_init(struct cru_words *words) {
     memset(words, 0, sizeof *words);
@@ -28,16 +33,97 @@ static enum cru_status grow(struct cru_words *words, struct cru_error *err) {
     return CRU_OK;
 }
 
+/* ---- one word ---- */
+
+/* What a look at the bytes of a word tells. */
+struct look {
+    uint32_t core, core_end; /* without ASCII punctuation at the ends; equal when nothing is left */
+    bool high, letter;
+};
+
+static bool is_letter(unsigned char c) {
+    return (unsigned char)((c | 32) - 'a') < 26;
+}
+
+static struct look look_plain(const char *p, size_t n) {
+    struct look look = {0};
+    size_t begin = n, end = 0;
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)p[i];
+        bool letter = is_letter(c);
+        look.high |= c >= 0x80;
+        look.letter |= letter || c >= 0x80;
+        if (!letter && c < 0x80 && (unsigned char)(c - '0') >= 10) continue;
+        if (begin == n) begin = i;
+        end = i + 1;
+    }
+    look.core = (uint32_t)(begin < end ? begin : 0);
+    look.core_end = (uint32_t)end;
+    return look;
+}
+
+#ifdef __SSE2__
+/* The bytes c with low <= c < low + count. */
+static inline unsigned in_range(__m128i x, char low, char count) {
+    __m128i y = _mm_sub_epi8(x, _mm_set1_epi8(low)), most = _mm_set1_epi8((char)(count - 1));
+    return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(y, most), y));
+}
+
+/* The same for at most 16 bytes, which may be read to the sixteenth. */
+static inline struct look look_short(const char *p, size_t n) {
+    __m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
+    unsigned mine = (1u << n) - 1;
+    unsigned high = (unsigned)_mm_movemask_epi8(x) & mine;
+    unsigned letter = (in_range(_mm_or_si128(x, _mm_set1_epi8(32)), 'a', 26) & mine) | high;
+    unsigned core = (in_range(x, '0', 10) & mine) | letter;
+    if (core == 0) return (struct look){0};
+    return (struct look){.core = (uint32_t)__builtin_ctz(core),
+                         .core_end = 32 - (uint32_t)__builtin_clz(core),
+                         .high = high != 0,
+                         .letter = letter != 0};
+}
+#endif
+
+/* What stands behind the last letter or digit: the end of a sentence, the mark of an item. */
+static uint32_t end_flags(const char *p, size_t n) {
+    uint32_t flags = 0;
+    unsigned char c = cru_word_last_mark(cru_span_make(p, n));
+    if (c == '.' || c == '!' || c == '?') flags |= CRU_WORD_STOP;
+    if (n <= 5 && cru_word_is_ordinal(cru_span_make(p, n), false)) flags |= CRU_WORD_ORDINAL;
+    return flags;
+}
+
+/* The word text[begin, end), as `look` saw it. */
 static enum cru_status push(struct cru_words *words, struct cru_span text, size_t begin, size_t end,
-                            uint32_t flags, struct cru_error *err) {
+                            struct look look, uint32_t flags, struct cru_error *err) {
     if (words->n == words->capacity && grow(words, err) != CRU_OK) return CRU_FATAL;
+    const char *p = text.p + begin, *limit = text.p + text.n;
+    size_t n = end - begin, core = look.core_end - look.core;
+    uint32_t form = 0;
+    if (look.high || core > CRU_WORD_SHORT) {
+        char spelled[CRU_WORD_FORM];
+        size_t length = cru_word_form(cru_span_make(p, n), spelled);
+        if (length > 0) form = cru_word_form_hash(spelled, length);
+    } else if (core > 0) {
+        struct cru_word_bytes x = cru_word_load(p + look.core, core, limit);
+        form = cru_word_short_hash(cru_word_lower(x), core);
+    }
+    if (look.letter) flags |= CRU_WORD_LETTER;
+    if (look.core_end < n || look.high) flags |= end_flags(p, n);
     words->list[words->n++] = (struct cru_word){
-        .hash = cru_hash64(text.p + begin, end - begin, 0),
+        .hash =
+            n <= CRU_WORD_SHORT ? cru_word_mix(cru_word_load(p, n, limit), n) : cru_hash64(p, n, 0),
         .begin = (uint32_t)begin,
-        .length = (uint32_t)(end - begin),
+        .length = (uint32_t)n,
+        .form = form,
         .flags = flags,
     };
     return CRU_OK;
+}
+
+static enum cru_status push_piece(struct cru_words *words, struct cru_span text, size_t begin,
+                                  size_t end, uint32_t flags, struct cru_error *err) {
+    return push(words, text, begin, end, look_plain(text.p + begin, end - begin), flags, err);
 }
 
 /* ---- scripts without spaces ---- */
@@ -92,6 +178,26 @@ static size_t decode(const unsigned char *p, size_t n, uint32_t *c) {
     return length;
 }
 
+/* What the punctuation of such a script says about the word before it. */
+static uint32_t mark_flag(uint32_t c) {
+    switch (c) {
+    case 0x3002: /* full stops */
+    case 0xFF0E:
+    case 0xFF61:
+    case 0xFF01:
+    case 0xFF1F:
+        return CRU_WORD_STOP;
+    case 0x3001: /* commas */
+    case 0xFF0C:
+    case 0xFF64:
+    case 0xFF1A:
+    case 0xFF1B:
+        return CRU_WORD_PAUSE;
+    default:
+        return 0;
+    }
+}
+
 /* A run with bytes above ASCII: characters of unspaced scripts one by one, the rest in runs. */
 static enum cru_status push_mixed(struct cru_words *words, struct cru_span text, size_t begin,
                                   size_t end, uint32_t flags, struct cru_error *err) {
@@ -104,22 +210,25 @@ static enum cru_status push_mixed(struct cru_words *words, struct cru_span text,
         enum script script = script_of(c);
         if (script != SPACED) {
             if (start < i) {
-                if (push(words, text, start, i, flags, err) != CRU_OK) return CRU_FATAL;
+                if (push_piece(words, text, start, i, flags, err) != CRU_OK) return CRU_FATAL;
                 flags &= (uint32_t)CRU_WORD_CODE;
                 any = true;
             }
             if (script == LETTER) {
-                if (push(words, text, i, i + length, flags | CRU_WORD_CHARACTER, err) != CRU_OK)
+                if (push_piece(words, text, i, i + length, flags | CRU_WORD_CHARACTER, err) !=
+                    CRU_OK)
                     return CRU_FATAL;
                 flags &= (uint32_t)CRU_WORD_CODE;
                 any = true;
+            } else if (any) {
+                words->list[words->n - 1].flags |= mark_flag(c);
             }
             start = i + length;
         }
         i += length;
     }
-    if (start < end) return push(words, text, start, end, flags, err);
-    return any ? CRU_OK : push(words, text, begin, end, first, err);
+    if (start < end) return push_piece(words, text, start, end, flags, err);
+    return any ? CRU_OK : push_piece(words, text, begin, end, first, err);
 }
 
 /* ---- fences ---- */
@@ -164,38 +273,139 @@ static uint32_t follow_fence(struct fence *fence, struct cru_span text, size_t b
     return CRU_WORD_CODE | CRU_WORD_FENCE;
 }
 
+/* ---- runs ---- */
+
+/* Where a text stands between two words. */
+struct walk {
+    struct fence fence;
+    size_t begin, end; /* the piece */
+    size_t gap;        /* behind the last run */
+    bool first;
+};
+
+/* The run text[start, i) that is not white space. */
+static inline enum cru_status add_run(struct cru_words *words, struct cru_span text,
+                                      struct walk *walk, size_t start, size_t i,
+                                      struct cru_error *err) {
+    uint32_t flags = walk->first ? CRU_WORD_LINE | CRU_WORD_BLANK : 0;
+    struct look look;
+    unsigned newlines = 0;
+    for (size_t k = walk->gap; k < start; k++) newlines += text.p[k] == '\n';
+    if (newlines > 0) flags |= newlines > 1 ? CRU_WORD_LINE | CRU_WORD_BLANK : CRU_WORD_LINE;
+    walk->gap = i;
+    walk->first = false;
+    if (flags & CRU_WORD_LINE)
+        flags |= follow_fence(&walk->fence, text, start, i, walk->end, words->n);
+    else if (walk->fence.mark)
+        flags |= CRU_WORD_CODE;
+#ifdef __SSE2__
+    /* nearly all words: short, ASCII, with room to read behind them and in the list */
+    if (i - start <= CRU_WORD_SHORT && text.n - start >= 2 * CRU_WORD_SHORT &&
+        words->n < words->capacity) {
+        const char *p = text.p + start;
+        size_t n = i - start;
+        look = look_short(p, n);
+        if (!look.high) {
+            size_t core = look.core_end - look.core;
+            struct cru_word_bytes form = cru_word_load_near(p + look.core, core);
+            flags |= look.letter ? CRU_WORD_LETTER : 0;
+            if (look.core_end < n) flags |= end_flags(p, n);
+            words->list[words->n++] = (struct cru_word){
+                .hash = cru_word_mix(cru_word_load_near(p, n), n),
+                .begin = (uint32_t)start,
+                .length = (uint32_t)n,
+                .form = core ? cru_word_short_hash(cru_word_lower(form), core) : 0,
+                .flags = flags,
+            };
+            return CRU_OK;
+        }
+        return push_mixed(words, text, start, i, flags, err);
+    }
+#endif
+    look = look_plain(text.p + start, i - start);
+    return look.high ? push_mixed(words, text, start, i, flags, err)
+                     : push(words, text, start, i, look, flags, err);
+}
+
+static enum cru_status walk_plain(struct cru_words *words, struct cru_span text, struct walk *walk,
+                                  struct cru_error *err) {
+    const unsigned char *p = (const unsigned char *)text.p;
+    for (size_t i = walk->begin;;) {
+        while (i < walk->end && is_space(p[i])) i++;
+        if (i == walk->end) return CRU_OK;
+        size_t start = i;
+        while (i < walk->end && !is_space(p[i])) i++;
+        enum cru_status status = add_run(words, text, walk, start, i, err);
+        if (status != CRU_OK) return status;
+    }
+}
+
+#ifdef __SSE2__
+/* Bit k: byte k is white space. */
+static uint64_t spaces(const char *p) {
+    uint64_t mask = 0;
+    for (int k = 0; k < 4; k++) {
+        __m128i x = _mm_loadu_si128((const __m128i *)(const void *)(p + 16 * k));
+        __m128i y = _mm_sub_epi8(x, _mm_set1_epi8('\t'));
+        __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(y, _mm_set1_epi8(4)), y);
+        __m128i space = _mm_or_si128(control, _mm_cmpeq_epi8(x, _mm_set1_epi8(' ')));
+        mask |= (uint64_t)(unsigned)_mm_movemask_epi8(space) << (16 * k);
+    }
+    return mask;
+}
+
+/* The same, 64 bytes at a time: each bit of `turns` is where white space and runs change places. */
+static enum cru_status walk_blocks(struct cru_words *words, struct cru_span text, struct walk *walk,
+                                   struct cru_error *err) {
+    size_t start = 0, end = walk->end;
+    uint64_t before = 1; /* white space at the end of the last block */
+    for (size_t at = walk->begin; at < end; at += 64) {
+        uint64_t mask;
+        if (end - at >= 64) {
+            mask = spaces(text.p + at);
+        } else {
+            char rest[64];
+            memset(rest, ' ', sizeof rest);
+            memcpy(rest, text.p + at, end - at);
+            mask = spaces(rest);
+        }
+        for (uint64_t turns = mask ^ (mask << 1 | before); turns; turns &= turns - 1) {
+            size_t place = at + (size_t)__builtin_ctzll(turns);
+            if (!(mask >> (place - at) & 1)) {
+                start = place;
+                continue;
+            }
+            enum cru_status status = add_run(words, text, walk, start, place, err);
+            if (status != CRU_OK) return status;
+        }
+        before = mask >> 63;
+    }
+    return before ? CRU_OK : add_run(words, text, walk, start, end, err);
+}
+#endif
+
+static void undo_open_fence(struct cru_words *words, const struct fence *fence) {
+    if (!fence->mark) return;
+    for (size_t w = fence->word; w < words->n; w++)
+        words->list[w].flags &= ~(uint32_t)(CRU_WORD_CODE | CRU_WORD_FENCE);
+}
+
+enum cru_status cru_words_add_plain(struct cru_words *words, struct cru_span text, size_t begin,
+                                    size_t end, struct cru_error *err) {
+    struct walk walk = {.begin = begin, .end = end, .gap = begin, .first = true};
+    enum cru_status status = walk_plain(words, text, &walk, err);
+    if (status == CRU_OK) undo_open_fence(words, &walk.fence);
+    return status;
+}
+
 enum cru_status cru_words_add(struct cru_words *words, struct cru_span text, size_t begin,
                               size_t end, struct cru_error *err) {
-    const unsigned char *p = (const unsigned char *)text.p;
-    struct fence fence = {0};
-    size_t i = begin;
-    uint32_t flags = CRU_WORD_LINE | CRU_WORD_BLANK;
-
-    for (;;) {
-        unsigned newlines = 0;
-        while (i < end && is_space(p[i])) {
-            if (p[i] == '\n' && newlines < 2) newlines++;
-            i++;
-        }
-        if (i == end) break;
-        if (newlines > 0) flags |= CRU_WORD_LINE;
-        if (newlines > 1) flags |= CRU_WORD_BLANK;
-
-        size_t start = i;
-        unsigned char high = 0;
-        while (i < end && !is_space(p[i])) high |= p[i++];
-
-        if (flags & CRU_WORD_LINE)
-            flags |= follow_fence(&fence, text, start, i, end, words->n);
-        else if (fence.mark)
-            flags |= CRU_WORD_CODE;
-        enum cru_status status = high < 0x80 ? push(words, text, start, i, flags, err)
-                                             : push_mixed(words, text, start, i, flags, err);
-        if (status != CRU_OK) return status;
-        flags = 0;
-    }
-    if (fence.mark)
-        for (size_t w = fence.word; w < words->n; w++)
-            words->list[w].flags &= ~(uint32_t)(CRU_WORD_CODE | CRU_WORD_FENCE);
-    return CRU_OK;
+#ifdef __SSE2__
+    struct walk walk = {.begin = begin, .end = end, .gap = begin, .first = true};
+    enum cru_status status = walk_blocks(words, text, &walk, err);
+    if (status == CRU_OK) undo_open_fence(words, &walk.fence);
+    return status;
+#else
+    return cru_words_add_plain(words, text, begin, end, err);
+#endif
 }

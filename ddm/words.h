@@ -24,6 +24,7 @@
 
 #include "crucible/base/error.h"
 #include "crucible/base/span.h"
+#include <stdbool.h>
 #include <stdint.h>
 
 enum {
@@ -32,11 +33,19 @@ enum {
     CRU_WORD_CODE = 4,       /* in a code fence, the fences included */
     CRU_WORD_FENCE = 8,      /* the fence that opens a block */
     CRU_WORD_CHARACTER = 16, /* one character of a script without spaces */
+    CRU_WORD_STOP = 32,      /* ends with . ! ? or an ellipsis: the next one starts a sentence */
+    CRU_WORD_PAUSE = 64,     /* a comma or the like of such a script stands behind it */
+    CRU_WORD_ORDINAL = 128,  /* "12." "12)" "(3)" "b)" on its own */
+    CRU_WORD_LETTER = 256,   /* has an ASCII letter or a byte above ASCII */
 };
+
+/* The longest form that a cue can have, in bytes. */
+enum { CRU_WORD_FORM = 48 };
 
 struct cru_word {
     uint64_t hash; /* of its bytes */
     uint32_t begin, length;
+    uint32_t form; /* hash of its form (below); 0 when it has none */
     uint32_t flags;
 };
 
@@ -48,8 +57,25 @@ struct cru_words {
 void cru_words_init(struct cru_words *words);
 void cru_words_release(struct cru_words *words);
 void cru_words_clear(struct cru_words *words);
+/*
+ * The form of a word: in lower case (Latin, Greek and Cyrillic letters), without ASCII punctuation,
+ * guillemets and inverted marks at its ends, a typographic apostrophe as a plain one and other
+ * typographic quotes left out. Its length, 0 when nothing is left or it is longer than any cue.
+ */
+size_t cru_word_form(struct cru_span word, char form[CRU_WORD_FORM]);
+/* Hash of such a form, as in struct cru_word; never 0 when n > 0. */
+uint32_t cru_word_form_hash(const char *form, size_t n);
+/* "12." "12)" "(3)" "b)"; with `bare` also "12" and "b". */
+bool cru_word_is_ordinal(struct cru_span word, bool bare);
+/* The last character of a word that is not a closing quote, bracket or mark of emphasis; '.' for an
+ * ellipsis, '-' for a dash. */
+unsigned char cru_word_last_mark(struct cru_span word);
+
 /* Appends the words of text[begin, end). text.n must be below 4 GiB. */
 enum cru_status cru_words_add(struct cru_words *words, struct cru_span text, size_t begin,
                               size_t end, struct cru_error *err);
+/* The same without SIMD: what cru_words_add is on other machines, and is tested against. */
+enum cru_status cru_words_add_plain(struct cru_words *words, struct cru_span text, size_t begin,
+                                    size_t end, struct cru_error *err);
 
 #endif

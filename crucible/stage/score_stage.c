@@ -16,6 +16,7 @@
 #include "crucible/base/spill.h"
 #include "crucible/stage/stage.h"
 #include "ddm/ddm.h"
+#include "ddm/lexicon.h"
 #include "ddm/loss_strata.h"
 #include "ddm/quality.h"
 
@@ -29,12 +30,14 @@ struct worker {
 
 struct score {
     struct cru_stage base;
-    const char *profile, *region;
+    const char *profile, *region, *cues;
     bool explain, drop_rejects;
 
     const struct cru_ddm_config *config;
     enum cru_ddm_region part;
-    atomic_flag lock; /* of idle */
+    struct cru_lexicons lexicons;
+    uint64_t spoken[CRU_LEXICONS + 1]; /* documents by lexicon; the last: without one */
+    atomic_flag lock;                  /* of idle */
     struct worker *idle;
     struct cru_budget budget;
     struct cru_spill_array records; /* struct cru_loss_record a document */
@@ -56,6 +59,9 @@ static const struct cru_option options[] = {
      "is "
      "text for the profile web, and for traces the first of think, response and text that there "
      "is"},
+    {CRU_OPTION_STRING, 0, "cues", offsetof(struct score, cues), "PATH", NULL, NULL, 0, 0,
+     "a cue lexicon, or a directory of *.cues, beside the compiled-in ones; a language that is "
+     "there already is replaced"},
     {CRU_OPTION_FLAG, 0, "explain", offsetof(struct score, explain), NULL, NULL, NULL, 0, 0,
      "write each segment's words, signal and accumulated mean to crucible.ddm.path"},
     {CRU_OPTION_FLAG, 0, "drop-rejects", offsetof(struct score, drop_rejects), NULL, NULL, NULL, 0,
@@ -115,6 +121,9 @@ static enum cru_status score_open(struct cru_stage *stage, struct cru_error *err
     s->config = cru_ddm_profile(s->profile);
     if (!s->config)
         return cru_fail(err, CRU_USAGE, "no such profile: '%s': traces or web", s->profile);
+    enum cru_status status = cru_lexicons_builtin(&s->lexicons, err);
+    if (status == CRU_OK && s->cues) status = cru_lexicons_load(&s->lexicons, s->cues, err);
+    if (status != CRU_OK) return status;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(names[i], s->region) == 0) s->part = parts[i];
     return CRU_OK;
@@ -130,6 +139,19 @@ static bool find_string(struct worker *w, struct cru_batch *batch, const struct 
             return true;
     }
     return false;
+}
+
+/* The place of the lexicon for crucible.lang in the set; `n` of the set when it has none. A
+ * document of unknown language is taken for English. */
+static size_t lexicon_of(const struct score *s, const struct cru_doc *doc) {
+    struct cru_span lang = cru_doc_meta(doc, "lang");
+    if (lang.n >= 2 && lang.p[0] == '"') lang = cru_span_make(lang.p + 1, lang.n - 2);
+    if (!lang.p || lang.n == 0 || cru_span_is(lang, "und") || cru_span_is(lang, "null"))
+        lang = CRU_SPAN("en");
+    const struct cru_lexicon *lexicon = cru_lexicons_find(&s->lexicons, lang);
+    size_t i = 0;
+    while (i < s->lexicons.n && s->lexicons.list[i] != lexicon) i++;
+    return i;
 }
 
 /* Scores the part that --region and the profile ask for; *text is what it was found in. */
@@ -222,6 +244,7 @@ static void render_quality(struct cru_buffer *json, const struct cru_quality *q)
 struct scored {
     struct cru_loss_record record;
     enum cru_ddm_bin bin;
+    uint32_t lexicon;
     double signal_score;
 };
 
@@ -240,6 +263,8 @@ static enum cru_status score_document(struct score *s, struct worker *w, struct 
     struct cru_ddm_result r;
     struct cru_quality q;
     struct cru_span text;
+    size_t lexicon = lexicon_of(s, doc);
+    cru_ddm_analyzer_speak(w->analyzer, lexicon < s->lexicons.n ? s->lexicons.list[lexicon] : NULL);
     enum cru_status status = score_part(s, w, batch, doc, &text, &r, err);
     if (status == CRU_BAD)
         return cru_doc_wrong(batch, doc, "score", "too-long", "4 GiB is the limit of a text");
@@ -260,6 +285,7 @@ static enum cru_status score_document(struct score *s, struct worker *w, struct 
         .record = {.words = words < UINT32_MAX ? (uint32_t)words : UINT32_MAX,
                    .weight = (uint32_t)llround(r.weight * CRU_LOSS_ONE)},
         .bin = r.bin,
+        .lexicon = (uint32_t)(lexicon < s->lexicons.n ? lexicon : CRU_LEXICONS),
         .signal_score = r.signal_score,
     };
     doc->scratch = scored;
@@ -295,6 +321,7 @@ static enum cru_status score_commit(struct cru_stage *stage, struct cru_batch *b
         const struct scored *d = batch->docs[i].scratch;
         records[n + i] = d->record;
         s->documents[d->bin]++;
+        s->spoken[d->lexicon]++;
         s->words[d->bin] += d->record.words;
         if (d->record.words == 0) continue;
         double x = log2((double)d->record.words), y = d->signal_score;
@@ -354,7 +381,10 @@ static void score_stats(struct cru_stage *stage, struct cru_buffer *json) {
         cru_buffer_printf(json, "%s\"%s\":{\"documents\":%llu,\"words\":%llu}", b ? "," : "",
                           cru_ddm_bin_name((enum cru_ddm_bin)b),
                           (unsigned long long)s->documents[b], (unsigned long long)s->words[b]);
-    cru_buffer_add_string(json, "},");
+    cru_buffer_add_string(json, "},\"cues\":{");
+    for (size_t i = 0; i < s->lexicons.n; i++)
+        if (s->spoken[i] > 0) add_count(json, s->lexicons.list[i]->language, s->spoken[i]);
+    cru_buffer_printf(json, "\"none\":%llu},", (unsigned long long)s->spoken[CRU_LEXICONS]);
     add_real(json, "mean_signal_score", s->n > 0 ? s->y / s->n : 0);
     add_real(json, "length_correlation", length_correlation(s));
     cru_buffer_add_string(json, "\"strata\":[");
@@ -376,6 +406,7 @@ static void score_release(struct cru_stage *stage) {
         s->idle = w->next;
         worker_free(w);
     }
+    cru_lexicons_release(&s->lexicons);
     cru_spill_release(&s->records);
 }
 

@@ -10,6 +10,7 @@
 
 #include "crucible/base/base.h"
 #include "ddm/cues.h"
+#include "ddm/lexicon.h"
 #include "ddm/quality.h"
 #include "ddm/region.h"
 
@@ -79,7 +80,10 @@ static void assert_words(const char *text, const char *expected) {
         if (w->flags & CRU_WORD_FENCE) cru_buffer_add_char(&got, 'F');
         cru_buffer_add_char(&got, ':');
         cru_buffer_add(&got, text + w->begin, w->length);
-        assert_true(w->hash == cru_hash64(text + w->begin, w->length, 0));
+        for (size_t j = 0; j < i; j++) /* one hash a word */
+            assert_true((words.list[j].hash == w->hash) ==
+                        (words.list[j].length == w->length &&
+                         memcmp(text + words.list[j].begin, text + w->begin, w->length) == 0));
     }
     cru_buffer_add(&got, "", 1);
     assert_string_equal(got.p, expected);
@@ -112,18 +116,29 @@ static void cuts_words(void **state) {
 
 /* ---- cues ---- */
 
-static void assert_cue(const char *text, size_t at, enum cru_cue expected, size_t expected_words) {
-    static struct cru_cues cues;
+static struct cru_lexicons lexicons;
+
+static const struct cru_lexicon *speak(const char *language) {
+    const struct cru_lexicon *l = cru_lexicons_find(&lexicons, cru_span_of(language));
+    assert_non_null(l);
+    return l;
+}
+
+static void assert_cue_in(const struct cru_lexicon *lexicon, const char *text, size_t at,
+                          enum cru_cue expected, size_t expected_words) {
     struct cru_words words;
     struct cru_span span = cru_span_of(text);
-    size_t used;
-    cru_cues_init(&cues);
+    size_t used = 1;
     cru_words_init(&words);
     assert_int_equal(cru_words_add(&words, span, 0, span.n, NULL), CRU_OK);
-    enum cru_cue cue = cru_cues_match(&cues, span, &words, at, &used);
+    enum cru_cue cue = cru_cues_match(lexicon, span, &words, at, &used);
     if (cue != expected || (cue != CRU_CUE_NONE && used != expected_words))
         fail_msg("'%s' word %zu: cue %d of %zu words", text, at, (int)cue, used);
     cru_words_release(&words);
+}
+
+static void assert_cue(const char *text, size_t at, enum cru_cue expected, size_t expected_words) {
+    assert_cue_in(speak("en"), text, at, expected, expected_words);
 }
 
 static void finds_cues(void **state) {
@@ -156,19 +171,191 @@ static void finds_cues(void **state) {
     assert_cue("\xE2\x80\xA6\xE2\x80", 0, CRU_CUE_NONE, 0);
 }
 
-/* Each phrase of the table is found where it stands first, as its own class. */
+/* Each phrase of each lexicon is found where it stands first, as its own class. */
 static void finds_each_phrase(void **state) {
     (void)state;
-    for (size_t i = 0; i < cru_cues_count(); i++) {
-        enum cru_cue cue;
-        const char *phrase = cru_cues_phrase(i, &cue);
-        size_t words = 1;
-        for (const char *p = phrase; *p; p++) words += *p == ' ';
-        assert_cue(phrase, 0, cue, words);
-        for (size_t j = 0; j < i; j++) {
-            enum cru_cue other;
-            assert_string_not_equal(phrase, cru_cues_phrase(j, &other));
+    assert_true(lexicons.n >= 6);
+    for (size_t k = 0; k < lexicons.n; k++) {
+        const struct cru_lexicon *l = lexicons.list[k];
+        size_t counted[6] = {0};
+        for (size_t i = 0; i < cru_lexicon_count(l); i++) {
+            enum cru_cue cue;
+            char phrase[200];
+            struct cru_span span = cru_lexicon_phrase(l, i, &cue);
+            size_t words = 1;
+            assert_true(span.n + 3 < sizeof phrase);
+            for (size_t c = 0; c < span.n; c++) words += span.p[c] == ' ';
+            memcpy(phrase, span.p, span.n);
+            memcpy(phrase + span.n, l->entries[i].number ? " 7" : "", 3);
+            assert_cue_in(l, phrase, 0, cue, words + l->entries[i].number);
+            counted[cue]++;
         }
+        for (int cue = CRU_CUE_CORRECTION; cue <= CRU_CUE_ENUMERATION; cue++)
+            if (counted[cue] < 2)
+                fail_msg("%s has %zu of class %d", l->language, counted[cue], cue);
+    }
+}
+
+static void finds_cues_in_other_languages(void **state) {
+    (void)state;
+    const struct cru_lexicon *de = speak("de"), *fr = speak("fr"), *es = speak("es");
+    const struct cru_lexicon *ru = speak("ru"), *zh = speak("zh-Hant"), *ja = speak("ja");
+    assert_cue_in(de,
+                  "x = 3. \xC3\x9C"
+                  "berpr\xC3\xBC"
+                  "fen wir das.",
+                  3, CRU_CUE_VERIFICATION, 2);
+    assert_cue_in(de, "bitte warte hier", 1, CRU_CUE_NONE, 0);
+    assert_cue_in(de, "Fall 2: x", 0, CRU_CUE_ENUMERATION, 2);
+    assert_cue_in(fr, "\xC2\xAB Attends", 1, CRU_CUE_NONE,
+                  0); /* a quote mark is a word of its own */
+    assert_cue_in(fr,
+                  "\xC3\x80 la r\xC3\xA9"
+                  "flexion, non",
+                  0, CRU_CUE_CORRECTION, 3);
+    assert_cue_in(fr,
+                  "j\xE2\x80\x99"
+                  "ai fait une erreur",
+                  0, CRU_CUE_CORRECTION, 4);
+    assert_cue_in(es,
+                  "\xC2\xA1"
+                  "Espera! Algo",
+                  0, CRU_CUE_CORRECTION, 1);
+    assert_cue_in(es, "\xC2\xBFQu\xC3\xA9 pasa si x?", 0, CRU_CUE_EXPLORATION, 3);
+    assert_cue_in(ru, "\xD0\x9F\xD0\x9E\xD0\x94\xD0\x9E\xD0\x96\xD0\x94\xD0\x98, x", 0,
+                  CRU_CUE_CORRECTION, 1); /* in capitals */
+    /* characters are words; a full stop between them is not, but says where a sentence starts */
+    assert_cue_in(zh, "x\xE3\x80\x82\xE7\xAD\x89\xE7\xAD\x89\xEF\xBC\x8C", 1, CRU_CUE_CORRECTION,
+                  2);
+    assert_cue_in(zh, "x\xE7\xAD\x89\xE7\xAD\x89", 1, CRU_CUE_NONE, 0);
+    assert_cue_in(zh, "\xE5\xA5\xBD\xEF\xBC\x8C\xE6\x88\x96\xE8\x80\x85", 1, CRU_CUE_EXPLORATION,
+                  2);
+    assert_cue_in(ja, "\xE3\x81\x97\xE3\x81\x9F\xE3\x81\x8C\xE3\x81\xA3\xE3\x81\xA6", 0,
+                  CRU_CUE_CONCLUSION, 5);
+    assert_null(cru_lexicons_find(&lexicons, CRU_SPAN("xx")));
+    assert_cue_in(NULL, "Wait, no.", 0, CRU_CUE_NONE, 0); /* no lexicon: numbers alone */
+    assert_cue_in(NULL, "3. no.", 0, CRU_CUE_ENUMERATION, 1);
+}
+
+/* ---- lexicon files ---- */
+
+static void refuses_wrong_lexicons(void **state) {
+    (void)state;
+    static const struct {
+        const char *file, *message;
+    } cases[] = {
+        {"", "names no language"},
+        {"correction clause wait", "line 1: the first line must name the language: 'correction'"},
+        {"language EN", "line 1: not a language code in lower case: 'EN'"},
+        {"language en\nlanguage de", "line 2: a second language: 'de'"},
+        {"language en\n\ncorection clause wait", "line 3: not a class"},
+        {"language en\ncorrection here wait",
+         "line 2: not a place (anywhere, clause or sentence): 'here'"},
+        {"language en\ncorrection clause", "line 2: no phrase behind: 'clause'"},
+        {"language en\ncorrection clause ---",
+         "line 2: not a word, or longer than 48 bytes: '---'"},
+        {"language en\ncorrection clause abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz",
+         "longer than 48 bytes"},
+        {"language en\ncorrection clause a b c d e f g h i j k l m", "more than 12 words"},
+        {"language en\ncorrection clause Wait!\n# x\nexploration anywhere wait",
+         "line 4: this phrase was there before: 'wait'"},
+        {"language en\nverb", "line 2: no forms of a verb"},
+        {"language en\ncorrection clause # #", "not a word"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct cru_lexicon *l;
+        struct cru_error err = {0};
+        assert_int_equal(cru_lexicon_parse(cru_span_of(cases[i].file), "f.cues", &l, &err),
+                         CRU_USAGE);
+        assert_null(l);
+        if (!strstr(err.message, cases[i].message) || !strstr(err.message, "f.cues"))
+            fail_msg("%zu: %s", i, err.message);
+    }
+}
+
+static void reads_lexicons(void **state) {
+    (void)state;
+    static const char file[] =
+        "# words\r\nlanguage en\r\n correction\tclause  Nope,\tnot  that \r\n"
+        "verb go goes\nverb goes went\nexploration anywhere nope\n"
+        "enumeration sentence part #";
+    struct cru_lexicon *l;
+    assert_int_equal(cru_lexicon_parse(cru_span_of(file), "f", &l, NULL), CRU_OK);
+    assert_int_equal(cru_lexicon_count(l), 3);
+    assert_cue_in(l, "nope not that", 0, CRU_CUE_CORRECTION, 3);
+    assert_cue_in(l, "x nope not that", 1, CRU_CUE_EXPLORATION, 1); /* the longer is out of place */
+    assert_cue_in(l, "Part 12: x", 0, CRU_CUE_ENUMERATION, 2);
+    assert_cue_in(l, "Part of", 0, CRU_CUE_NONE, 0);
+    assert_cue_in(l, "Part", 0, CRU_CUE_NONE, 0);
+    static const struct {
+        const char *form;
+        uint32_t verb;
+    } verbs[] = {{"go", 1}, {"goes", 1}, {"went", 2}, {"gone", 0}};
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(
+            cru_lexicon_verb(l, cru_word_form_hash(verbs[i].form, strlen(verbs[i].form))),
+            verbs[i].verb);
+    cru_lexicon_free(l);
+}
+
+/* ---- SIMD against plain C ---- */
+
+static void words_are_the_same_without_simd(void **state) {
+    (void)state;
+    static const char *const bits[] = {" ",
+                                       "  ",
+                                       "\n",
+                                       "\n\n",
+                                       "\t\r\n",
+                                       "a",
+                                       "Wait,",
+                                       "3.",
+                                       "(b)",
+                                       "```\n",
+                                       "x=1",
+                                       "supercalifragilisticexpialidocious",
+                                       "\xC3\xA9t\xC3\xA9",
+                                       "\xE6\x9D\xB1\xE3\x80\x82",
+                                       "...",
+                                       "UPPER",
+                                       "\xFF",
+                                       "16-byte-long-run",
+                                       "seventeen-is-long"};
+    struct cru_random g = {11};
+    for (int round = 0; round < 3000; round++) {
+        struct cru_buffer text;
+        struct cru_words fast, plain;
+        cru_buffer_init(&text);
+        cru_words_init(&fast);
+        cru_words_init(&plain);
+        for (uint64_t n = cru_random_next(&g) % 60; n > 0; n--)
+            cru_buffer_add_string(&text,
+                                  bits[cru_random_next(&g) % (sizeof bits / sizeof bits[0])]);
+        /* a copy of exactly this size, so that ASan sees a read behind it */
+        char *exact = malloc(text.n + 1);
+        assert_non_null(exact);
+        if (text.n) memcpy(exact, text.p, text.n);
+        char *tight = realloc(exact, text.n ? text.n : 1);
+        assert_non_null(tight);
+        struct cru_span span = cru_span_make(tight, text.n);
+        size_t begin = text.n ? cru_random_next(&g) % text.n : 0;
+        size_t end = begin + (text.n ? cru_random_next(&g) % (text.n - begin + 1) : 0);
+        if (round % 2) begin = 0, end = text.n;
+        assert_int_equal(cru_words_add(&fast, span, begin, end, NULL), CRU_OK);
+        assert_int_equal(cru_words_add_plain(&plain, span, begin, end, NULL), CRU_OK);
+        assert_int_equal(fast.n, plain.n);
+        for (size_t i = 0; i < fast.n; i++)
+            assert_memory_equal(&fast.list[i], &plain.list[i], sizeof fast.list[i]);
+        for (size_t i = 0; i < fast.n; i++) { /* the form's hash is that of the form */
+            char form[CRU_WORD_FORM];
+            const struct cru_word *w = &fast.list[i];
+            size_t n = cru_word_form(cru_span_make(span.p + w->begin, w->length), form);
+            assert_int_equal(w->form, n ? cru_word_form_hash(form, n) : 0);
+        }
+        free(tight);
+        cru_words_release(&fast);
+        cru_words_release(&plain);
+        cru_buffer_release(&text);
     }
 }
 
@@ -210,11 +397,27 @@ static void measures_quality(void **state) {
     assert_true(q.mean_word_length > 0);
 }
 
+static int begin(void **state) {
+    (void)state;
+    return cru_lexicons_builtin(&lexicons, NULL) == CRU_OK ? 0 : -1;
+}
+static int end(void **state) {
+    (void)state;
+    cru_lexicons_release(&lexicons);
+    return 0;
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(finds_regions),    cmocka_unit_test(cuts_words),
-        cmocka_unit_test(finds_cues),       cmocka_unit_test(finds_each_phrase),
+        cmocka_unit_test(finds_regions),
+        cmocka_unit_test(cuts_words),
+        cmocka_unit_test(words_are_the_same_without_simd),
+        cmocka_unit_test(finds_cues),
+        cmocka_unit_test(finds_each_phrase),
+        cmocka_unit_test(finds_cues_in_other_languages),
+        cmocka_unit_test(reads_lexicons),
+        cmocka_unit_test(refuses_wrong_lexicons),
         cmocka_unit_test(measures_quality),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, begin, end);
 }

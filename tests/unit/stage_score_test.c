@@ -201,6 +201,33 @@ static void regions_come_from_tags_or_fields(void **state) {
     }
 }
 
+/* crucible.lang picks the lexicon; without one for it nothing is counted. */
+static void cues_follow_the_language(void **state) {
+    (void)state;
+    static const char *const lines[] = {
+        "{\"text\":\"Wait, no. Moment mal, nein.\"}",
+        "{\"text\":\"Wait, no. Moment mal, nein.\",\"crucible\":{\"lang\":\"de\"}}",
+        "{\"text\":\"Wait, no. Moment mal, nein.\",\"crucible\":{\"lang\":\"xx\"}}",
+        "{\"text\":\"Wait, no. Wait, yes.\",\"crucible\":{\"lang\":\"en-GB\"}}",
+        "{\"text\":\"Wait, no. Wait, yes.\",\"crucible\":{\"lang\":\"und\"}}",
+    };
+    static const double counts[] = {1, 1, 0, 2, 2};
+    struct cru_buffer stats;
+    struct run r;
+    run_begin(&r, "traces", NULL, NULL);
+    run_batch(&r, lines, 5);
+    run_finish(&r);
+    for (int i = 0; i < 5; i++)
+        assert_true(number(&r, &r.batches[0].docs[i], "crucible.ddm.self_corrections") ==
+                    counts[i]);
+    cru_buffer_init(&stats);
+    cru_score_stage.stats(r.stage, &stats);
+    cru_buffer_add(&stats, "", 1);
+    assert_non_null(strstr(stats.p, "\"cues\":{\"de\":1,\"en\":3,\"none\":1}"));
+    cru_buffer_release(&stats);
+    run_end(&r);
+}
+
 static void rejects_are_dropped_when_asked(void **state) {
     (void)state;
     struct cru_buffer loop;
@@ -249,6 +276,7 @@ int main(void) {
         cmocka_unit_test(weights_average_one_in_each_stratum),
         cmocka_unit_test(batches_do_not_matter),
         cmocka_unit_test(regions_come_from_tags_or_fields),
+        cmocka_unit_test(cues_follow_the_language),
         cmocka_unit_test(rejects_are_dropped_when_asked),
         cmocka_unit_test(explain_shows_the_path),
     };
