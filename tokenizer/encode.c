@@ -259,14 +259,10 @@ static bool ids_room(struct cru_ids *ids, size_t more) {
     return true;
 }
 
-static enum cru_status encode_stretch(struct cru_encoder *e, struct cru_span text,
-                                      struct cru_ids *ids, struct cru_error *err) {
+/* Appends the ids of a stretch without added tokens, in normal form. */
+static enum cru_status encode_plain(struct cru_encoder *e, struct cru_span text,
+                                    struct cru_ids *ids, struct cru_error *err) {
     if (text.n == 0) return CRU_OK;
-    if (e->tokenizer->header->flags & CRU_VOCAB_NFC) {
-        enum cru_status status =
-            cru_normalise(&e->normaliser, &e->tokenizer->classes, text, &text, err);
-        if (status) return status;
-    }
     /* At most an id a byte; a copied cache entry may write CRU_INLINE_IDS - 1 beyond. */
     if (!ids_room(ids, text.n + CRU_INLINE_IDS)) return cru_fail_memory(err, "token ids");
     uint32_t *out = ids->p + ids->n;
@@ -281,21 +277,53 @@ static enum cru_status encode_stretch(struct cru_encoder *e, struct cru_span tex
     return CRU_OK;
 }
 
+/* From one added token to the next, or between those that are not normalized. */
+typedef enum cru_status encode_between(struct cru_encoder *e, struct cru_span text,
+                                       enum cru_special special, struct cru_ids *ids,
+                                       struct cru_error *err);
+
+static enum cru_status encode_added(struct cru_encoder *e, struct cru_span text,
+                                    const struct cru_added_index *index, encode_between *between,
+                                    enum cru_special special, struct cru_ids *ids,
+                                    struct cru_error *err) {
+    struct cru_added_scan scan = {0, 0};
+    struct cru_added_match match;
+    size_t from = 0;
+    while (special == CRU_SPECIAL_RECOGNISE &&
+           cru_added_next(e->tokenizer, index, text, &scan, &match)) {
+        size_t n = match.begin > from ? match.begin - from : 0;
+        enum cru_status status = between(e, cru_span_make(text.p + from, n), special, ids, err);
+        if (status) return status;
+        if (!ids_room(ids, 1)) return cru_fail_memory(err, "token ids");
+        ids->p[ids->n++] = match.id;
+        from = match.end;
+    }
+    return between(e, cru_span_make(text.p + from, text.n - from), special, ids, err);
+}
+
+static enum cru_status encode_normal(struct cru_encoder *e, struct cru_span text,
+                                     enum cru_special special, struct cru_ids *ids,
+                                     struct cru_error *err) {
+    (void)special;
+    return encode_plain(e, text, ids, err);
+}
+
+static enum cru_status encode_stretch(struct cru_encoder *e, struct cru_span text,
+                                      enum cru_special special, struct cru_ids *ids,
+                                      struct cru_error *err) {
+    if (text.n == 0) return CRU_OK;
+    if (e->tokenizer->header->flags & CRU_VOCAB_NFC) {
+        enum cru_status status =
+            cru_normalise(&e->normaliser, &e->tokenizer->classes, text, &text, err);
+        if (status) return status;
+    }
+    return encode_added(e, text, &e->tokenizer->added_normal, encode_normal, special, ids, err);
+}
+
 static enum cru_status encode_valid(struct cru_encoder *e, struct cru_span text,
                                     enum cru_special special, struct cru_ids *ids,
                                     struct cru_error *err) {
-    size_t from = 0, at;
-    uint32_t id;
-    while (special == CRU_SPECIAL_RECOGNISE &&
-           cru_vocab_find_added(e->tokenizer, text, from, &at, &id)) {
-        enum cru_status status =
-            encode_stretch(e, cru_span_make(text.p + from, at - from), ids, err);
-        if (status) return status;
-        if (!ids_room(ids, 1)) return cru_fail_memory(err, "token ids");
-        ids->p[ids->n++] = id;
-        from = at + cru_vocab_token(e->tokenizer, id).n;
-    }
-    return encode_stretch(e, cru_span_make(text.p + from, text.n - from), ids, err);
+    return encode_added(e, text, &e->tokenizer->added_raw, encode_stretch, special, ids, err);
 }
 
 enum cru_status cru_encode(struct cru_encoder *e, struct cru_span text, enum cru_special special,

@@ -270,31 +270,39 @@ cru_status read_model_options(element model, uint32_t *flags, cru_error *err) {
     return CRU_OK;
 }
 
+/* True when NFC leaves the text alone, whatever stands around it: all of it is below U+0300. */
+bool is_plain_nfc(std::string_view s) {
+    for (char c : s)
+        if (static_cast<unsigned char>(c) >= 0xCC) return false;
+    return true;
+}
+
 cru_status read_added(element root, bool nfc, cru_vocab_draft *draft, cru_error *err) {
     array added;
     if (root["added_tokens"].get(added) != simdjson::SUCCESS) return CRU_OK;
-    int normalized = 0, raw = 0;
+    bool both = nfc; /* else the normalized are looked for in the same text as the others, if there are any */
+    for (element t : added) both = both || !flag(t, "normalized", true);
     for (element t : added) {
         std::string_view content;
         uint64_t id;
         if (t["content"].get(content) != simdjson::SUCCESS || t["id"].get(id) != simdjson::SUCCESS ||
             id > UINT32_MAX)
             return refuse(err, "added_tokens: an entry without content or id");
-        if (flag(t, "lstrip", false) || flag(t, "rstrip", false) || flag(t, "single_word", false))
-            return refuse(err, "added_tokens: lstrip, rstrip and single_word are not supported");
+        if (flag(t, "single_word", false))
+            return refuse(err, "added_tokens: single_word is not supported");
         /* The reference then takes the model's id, whatever the entry says (0.23.3). */
         uint64_t other;
         if (root["model"]["vocab"].at_key(content).get(other) == simdjson::SUCCESS && other != id)
             return refuse(err, "added_tokens: an entry is in the model's vocab with another id");
-        flag(t, "normalized", true) ? normalized++ : raw++;
-        cru_status status = cru_vocab_draft_added(draft, static_cast<uint32_t>(id), span(content),
-                                                  flag(t, "special", false), err);
+        bool normalized = flag(t, "normalized", true);
+        if (normalized && nfc && !is_plain_nfc(content))
+            return refuse(err, "added_tokens: a normalized one with characters from U+0300 up is not "
+                               "supported");
+        uint32_t flags = (flag(t, "special", false) ? 1u : 0u) | (normalized && both ? 2u : 0u) |
+                         (flag(t, "lstrip", false) ? 4u : 0u) | (flag(t, "rstrip", false) ? 8u : 0u);
+        cru_status status = cru_vocab_draft_added(draft, static_cast<uint32_t>(id), span(content), flags, err);
         if (status) return status;
     }
-    /* Without a normaliser both kinds are looked for in the same text, but the raw ones first. */
-    if (normalized && (nfc || raw))
-        return refuse(err, "added_tokens: normalized ones are supported only without a normalizer "
-                           "and without others");
     return CRU_OK;
 }
 

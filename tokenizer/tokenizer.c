@@ -54,31 +54,3 @@ void cru_tokenizer_decode(const struct cru_tokenizer *t, const uint32_t *ids, si
         if (s.n) cru_buffer_add_span(out, s);
     }
 }
-
-static uint32_t added_at(const struct cru_tokenizer *t, struct cru_span text, size_t at) {
-    unsigned char first = (unsigned char)text.p[at];
-    for (uint32_t i = t->begins[first]; i < t->begins[first + 1]; i++) {
-        uint32_t id = t->added[t->search[i]].id;
-        struct cru_span s = cru_vocab_token(t, id);
-        if (s.n <= text.n - at && memcmp(text.p + at, s.p, s.n) == 0) return id;
-    }
-    return CRU_NO_TOKEN;
-}
-
-bool cru_vocab_find_added(const struct cru_tokenizer *t, struct cru_span text, size_t from,
-                          size_t *at, uint32_t *id) {
-    if (t->header->n_added == 0) return false;
-    for (size_t i = from; i < text.n; i++) {
-        if (t->only_byte >= 0) {
-            const char *p = memchr(text.p + i, t->only_byte, text.n - i);
-            if (!p) return false;
-            i = (size_t)(p - text.p);
-        }
-        *id = added_at(t, text, i);
-        if (*id != CRU_NO_TOKEN) {
-            *at = i;
-            return true;
-        }
-    }
-    return false;
-}

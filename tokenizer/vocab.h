@@ -5,6 +5,7 @@
 #define CRU_TOKENIZER_VOCAB_H
 
 #include "crucible/base/span.h"
+#include "tokenizer/added_tokens.h"
 #include "tokenizer/bpe_backtrack.h"
 #include "tokenizer/join_rules.h"
 #include "tokenizer/split_steps.h"
@@ -23,9 +24,7 @@ struct cru_tokenizer {
     struct cru_bpe bpe;
     struct cru_classes classes;
     struct cru_split_plan plan; /* for CRU_PATTERN_STEPS */
-    uint32_t *search;    /* [n_added] numbers of added tokens: by first byte, then longest first */
-    uint32_t begins[257]; /* search[begins[b]] .. search[begins[b + 1]] begin with byte b */
-    int only_byte;       /* the first byte that all of them share, or -1 */
+    struct cru_added_index added_raw, added_normal; /* the second: found after normalisation */
     void *mapped, *owned; /* the image: one of a map, our own memory, or the caller's */
     size_t mapped_bytes;
 };
@@ -47,10 +46,5 @@ static inline uint32_t cru_vocab_word(const struct cru_tokenizer *t, const unsig
         if (s.n == n && memcmp(s.p, p, n) == 0) return id;
     }
 }
-
-/* The first added token in [from, text.n): where, and its id. False when there is none. At a place
- * where several match, the longest. */
-bool cru_vocab_find_added(const struct cru_tokenizer *t, struct cru_span text, size_t from,
-                          size_t *at, uint32_t *id);
 
 #endif

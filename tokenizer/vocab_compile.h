@@ -50,9 +50,9 @@ enum cru_status cru_vocab_draft_token(struct cru_vocab_draft *draft, uint32_t id
 /* The next merge, by the bytes of its parts; parts and result must be tokens. */
 enum cru_status cru_vocab_draft_merge(struct cru_vocab_draft *draft, struct cru_span left,
                                       struct cru_span right, struct cru_error *err);
-/* An added token; its id may be that of a token of the model, if its content is the same. */
+/* An added token; its id may be that of a token of the model, if its content is the same. flags: CRU_ADDED_*. */
 enum cru_status cru_vocab_draft_added(struct cru_vocab_draft *draft, uint32_t id,
-                                      struct cru_span content, bool special,
+                                      struct cru_span content, uint32_t flags,
                                       struct cru_error *err);
 /* pattern: enum cru_pattern; digits: most \p{N} in a piece (Qwen2 pattern); flags: CRU_VOCAB_*. */
 void cru_vocab_draft_rules(struct cru_vocab_draft *draft, uint32_t pattern, uint32_t digits,

@@ -137,7 +137,7 @@ enum cru_status cru_vocab_draft_merge(struct cru_vocab_draft *d, struct cru_span
 }
 
 enum cru_status cru_vocab_draft_added(struct cru_vocab_draft *d, uint32_t id,
-                                      struct cru_span content, bool special,
+                                      struct cru_span content, uint32_t flags,
                                       struct cru_error *err) {
     if (content.n == 0) return cru_fail(err, CRU_USAGE, "vocabulary: added token %u is empty", id);
     if (d->n_added >= CRU_MAX_ADDED)
@@ -155,7 +155,7 @@ enum cru_status cru_vocab_draft_added(struct cru_vocab_draft *d, uint32_t id,
     }
     if (!one_more((void **)&d->added, d->n_added, &d->cap_added, sizeof *d->added))
         return cru_fail_memory(err, "vocabulary");
-    d->added[d->n_added++] = (struct cru_vocab_added){id, special ? CRU_ADDED_SPECIAL : 0};
+    d->added[d->n_added++] = (struct cru_vocab_added){id, flags};
     return CRU_OK;
 }
 

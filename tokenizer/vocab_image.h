@@ -89,7 +89,12 @@ struct cru_vocab_header {
     struct cru_vocab_section section[CRU_SECTIONS];
 };
 
-enum { CRU_ADDED_SPECIAL = 1 };
+enum {
+    CRU_ADDED_SPECIAL = 1,
+    CRU_ADDED_NORMALIZED = 2, /* found in the normal form of the text between the others */
+    CRU_ADDED_LSTRIP = 4,     /* takes the white space before it along */
+    CRU_ADDED_RSTRIP = 8,     /* and what is behind it */
+};
 struct cru_vocab_added {
     uint32_t id, flags;
 };

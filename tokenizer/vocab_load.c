@@ -150,32 +150,6 @@ static bool contents_agree(const struct cru_tokenizer *t) {
     return true;
 }
 
-/* Orders the added tokens by first byte, then longest first: insertion into the sorted part. */
-static bool index_added(struct cru_tokenizer *t) {
-    uint32_t n = t->header->n_added;
-    t->only_byte = -1;
-    t->search = malloc((n + 1) * sizeof *t->search);
-    if (!t->search) return false;
-    size_t counts[256] = {0}, distinct = 0;
-    for (uint32_t i = 0; i < n; i++) {
-        struct cru_span s = cru_vocab_token(t, t->added[i].id);
-        unsigned char first = (unsigned char)s.p[0];
-        if (counts[first]++ == 0) distinct++;
-        t->only_byte = first;
-        uint32_t j = i;
-        for (; j > 0; j--) {
-            struct cru_span o = cru_vocab_token(t, t->added[t->search[j - 1]].id);
-            unsigned char other = (unsigned char)o.p[0];
-            if (other < first || (other == first && o.n >= s.n)) break;
-            t->search[j] = t->search[j - 1];
-        }
-        t->search[j] = i;
-    }
-    if (distinct != 1) t->only_byte = -1;
-    for (int b = 0; b < 256; b++) t->begins[b + 1] = t->begins[b] + (uint32_t)counts[b];
-    return true;
-}
-
 enum cru_status cru_tokenizer_from_image(const void *image, size_t bytes,
                                          struct cru_tokenizer **tokenizer, struct cru_error *err) {
     *tokenizer = NULL;
@@ -203,7 +177,9 @@ enum cru_status cru_tokenizer_from_image(const void *image, size_t bytes,
                               .text = t->text,
                               .irregular = h->irregular};
     if (!contents_agree(t) || !bpe_agrees(t)) status = damaged(err, "numbers out of range");
-    if (!status && (!index_added(t) || !cru_classes_init(&t->classes)))
+    if (!status && (!cru_added_index_init(&t->added_raw, t, false) ||
+                    !cru_added_index_init(&t->added_normal, t, true) ||
+                    !cru_classes_init(&t->classes)))
         status = cru_fail_memory(err, "vocabulary");
     if (!status && h->pattern == CRU_PATTERN_STEPS)
         status = cru_split_plan_init(&t->plan, at[CRU_SECTION_STEPS],
@@ -220,7 +196,8 @@ void cru_tokenizer_free(struct cru_tokenizer *t) {
     if (!t) return;
     cru_classes_release(&t->classes);
     cru_split_plan_release(&t->plan);
-    free(t->search);
+    cru_added_index_release(&t->added_raw);
+    cru_added_index_release(&t->added_normal);
     if (t->mapped) munmap(t->mapped, t->mapped_bytes);
     free(t->owned);
     free(t);

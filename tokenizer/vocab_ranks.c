@@ -174,7 +174,7 @@ static enum cru_status fill_draft(struct cru_span ranks, const struct added_tabl
     if (!status) status = derive_merges(d, tokens, n, err);
     for (size_t i = 0; !status && table->rows[i].content; i++)
         status = cru_vocab_draft_added(d, (uint32_t)(n + i), cru_span_of(table->rows[i].content),
-                                       table->rows[i].special, err);
+                                       table->rows[i].special ? CRU_ADDED_SPECIAL : 0, err);
     cru_vocab_draft_rules(d, table->pattern, table->digits, table->flags);
     return status;
 }

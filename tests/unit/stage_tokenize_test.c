@@ -29,7 +29,7 @@ static int begin(void **state) {
         good = !cru_vocab_draft_token(d, b, cru_span_make(&(char){(char)b}, 1), &err);
     good = good && !cru_vocab_draft_token(d, 256, CRU_SPAN("aa"), &err) &&
            !cru_vocab_draft_merge(d, CRU_SPAN("a"), CRU_SPAN("a"), &err) &&
-           !cru_vocab_draft_added(d, 257, CRU_SPAN("<|endoftext|>"), true, &err);
+           !cru_vocab_draft_added(d, 257, CRU_SPAN("<|endoftext|>"), CRU_ADDED_SPECIAL, &err);
     if (!good) return -1;
     cru_vocab_draft_rules(d, CRU_PATTERN_QWEN2, 1, CRU_VOCAB_NFC);
     snprintf(vocab, sizeof vocab, "%s/toy.vocab", dir);
