@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- *   symbols   [ - | t h e - h e - .. ]    every distinct piece of two bytes or more, a slot a byte, a
- *             [ - | T . T - h e - .. ]    border between pieces; a token's id stands in the slots of
- *                                         its first and of its last byte, so both neighbours are found
- *                                         by its length, and no links are kept
+ *   symbols   [ - | t h e - h e - .. ]    every distinct piece of two bytes or more, a slot a byte,
+ * a [ - | T . T - h e - .. ]    border between pieces; a token's id stands in the slots of its
+ * first and of its last byte, so both neighbours are found by its length, and no links are kept
  *   words     where a piece begins in symbols, and how often it occurs
  *   pairs     (left, right) -> count, and where its places are; open addressing
- *   places    (word, offset) of a pair, in order; those that are no longer true are known by symbols
- *   heap      (count, pair); counts only fall once a pair is there, so a stale top is put back lower
+ *   places    (word, offset) of a pair, in order; those that are no longer true are known by
+ * symbols heap      (count, pair); counts only fall once a pair is there, so a stale top is put
+ * back lower
  *
- * A pair's places and count are complete when the merge that made the later of its parts is done: no
- * string of bytes is a token by two merges, because equal stretches of equal bytes are merged
- * alike until something merges across their border. So each merge reads its own places only, all merges
- * together take time proportional to the places there ever were, and a pair below min_count is forgotten.
+ * A pair's places and count are complete when the merge that made the later of its parts is done:
+ * no string of bytes is a token by two merges, because equal stretches of equal bytes are merged
+ * alike until something merges across their border. So each merge reads its own places only, all
+ * merges together take time proportional to the places there ever were, and a pair below min_count
+ * is forgotten.
  */
 #include "tokenizer/bpe_train.h"
 #include "crucible/base/base.h"
+#include "crucible/base/parallel.h"
 
 static const uint32_t border = UINT32_MAX, inside = UINT32_MAX - 1;
 
@@ -53,26 +55,42 @@ struct found {
     struct place place;
 };
 
+/* One thread's part of a merge: some of its places. */
+struct merging {
+    uint32_t left, right, made, n_left, n; /* ids; bytes of the left one, and of all */
+    const uint32_t *lengths;
+    const struct place *places; /* [n_places] all places of a word are in one part */
+    uint64_t n_places;
+    struct change
+        *changes; /* [2 * n ids at most] neighbour on the left: 2 * id, on the right: 2 * id + 1 */
+    uint32_t *touched; /* their numbers */
+    size_t n_touched, n_found;
+    struct found *found;
+    uint64_t merged; /* how often, in the texts */
+};
+
 struct training {
     const struct cru_bpe_train_params *params;
     struct cru_bpe_vocab *vocab;
     uint32_t byte_id[256];
     uint32_t *lengths; /* [n ids at most] in bytes */
-    struct cru_spill_array symbols, words, places, found;
+    struct cru_spill_array symbols, words, places;
+    struct cru_spill_array found; /* of the merge at hand: two for each of its places */
     struct pair *pairs;
     size_t n_pairs;
     unsigned pair_bits;
     struct heap_entry *heap;
     size_t n_heap, cap_heap;
-    struct change *changes; /* [2 * n ids at most] neighbour on the left: 2 * id, on the right: 2 * id + 1 */
-    uint32_t *touched;      /* their numbers */
-    size_t n_touched;
+    struct merging *mergings; /* [n_mergings] the first gets what the others found, in order */
+    size_t n_mergings;
 };
 
 uint32_t cru_byte_character(uint8_t byte) {
-    if ((byte >= 0x21 && byte <= 0x7E) || (byte >= 0xA1 && byte <= 0xAC) || byte >= 0xAE) return byte;
-    uint32_t before = byte;                    /* how many bytes below have no character of their own */
-    if (byte > 0x20) before = 33 + byte - 0x7F; /* 0-32 are before these, and 173 is the last of all */
+    if ((byte >= 0x21 && byte <= 0x7E) || (byte >= 0xA1 && byte <= 0xAC) || byte >= 0xAE)
+        return byte;
+    uint32_t before = byte; /* how many bytes below have no character of their own */
+    if (byte > 0x20)
+        before = 33 + byte - 0x7F; /* 0-32 are before these, and 173 is the last of all */
     return 0x100 + (byte == 0xAD ? 67 : before);
 }
 
@@ -93,7 +111,9 @@ void cru_bpe_vocab_release(struct cru_bpe_vocab *v) {
     memset(v, 0, sizeof *v);
 }
 
-static uint64_t key_of(uint32_t left, uint32_t right) { return (uint64_t)left << 32 | right; }
+static uint64_t key_of(uint32_t left, uint32_t right) {
+    return (uint64_t)left << 32 | right;
+}
 
 /* ------------------------------------------------------------------ pairs */
 
@@ -119,7 +139,8 @@ static struct pair *pairs_new(unsigned bits) {
 static bool pairs_grow(struct training *t) {
     size_t living = 0;
     for (size_t i = 0; i < (size_t)1 << t->pair_bits; i++)
-        living += t->pairs[i].key != UINT64_MAX && t->pairs[i].count >= (int64_t)t->params->min_count;
+        living +=
+            t->pairs[i].key != UINT64_MAX && t->pairs[i].count >= (int64_t)t->params->min_count;
     unsigned bits = t->pair_bits;
     while (living > ((size_t)1 << bits) * 3 / 8) bits++;
     struct pair *pairs = pairs_new(bits);
@@ -164,7 +185,8 @@ static bool add_pair(struct training *t, struct pair pair) {
     }
     struct heap_entry e = {pair.count, pair.key};
     size_t i = t->n_heap++;
-    for (; i > 0 && higher(e, t->heap[(i - 1) / 2]); i = (i - 1) / 2) t->heap[i] = t->heap[(i - 1) / 2];
+    for (; i > 0 && higher(e, t->heap[(i - 1) / 2]); i = (i - 1) / 2)
+        t->heap[i] = t->heap[(i - 1) / 2];
     t->heap[i] = e;
     return true;
 }
@@ -202,7 +224,8 @@ static enum cru_status take_piece(void *context, struct cru_span piece, uint64_t
     symbols[piece.n] = border;
     ((struct word *)t->words.p)[t->words.n - 1] = (struct word){at, count};
     t->vocab->distinct++;
-    t->vocab->tokens += count * (piece.n - 1); /* more than the one that every piece is counted as */
+    t->vocab->tokens +=
+        count * (piece.n - 1); /* more than the one that every piece is counted as */
     return CRU_OK;
 }
 
@@ -245,55 +268,79 @@ static enum cru_status index_pairs(struct training *t, struct cru_error *err) {
 
 /* ------------------------------------------------------------------ one merge */
 
-static inline struct change *change_of(struct training *t, uint32_t number) {
-    struct change *c = &t->changes[number];
+static inline struct change *change_of(struct merging *m, uint32_t number) {
+    struct change *c = &m->changes[number];
     if (!c->touched) {
         c->touched = true;
-        t->touched[t->n_touched++] = number;
+        m->touched[m->n_touched++] = number;
     }
     return c;
 }
 
-/* Merges left and right at their places and notes what that does to the pairs around them. There is room
- * in `found` for two entries a place. Returns how often the pair was merged, in the texts. */
-static uint64_t merge_places(struct training *t, const struct pair *pair, uint32_t made) {
-    uint32_t left = (uint32_t)(pair->key >> 32), right = (uint32_t)pair->key;
-    uint32_t n_left = t->lengths[left], n = n_left + t->lengths[right];
-    const struct place *places = (const struct place *)t->places.p + pair->at;
-    struct found *found = t->found.p;
-    size_t n_found = 0;
-    uint64_t merged = 0;
-    for (uint64_t i = 0; i < pair->n; i++) {
-        struct word word = ((const struct word *)t->words.p)[places[i].word];
-        uint32_t *s = (uint32_t *)t->symbols.p + word.at + places[i].offset;
-        if (s[0] != left || s[n_left] != right) continue;
-        s[0] = made;
-        s[n_left] = inside;
-        s[n - 1] = made;
-        merged += word.count;
-        uint32_t before = s[-1], behind = s[n]; /* the first slot of all is a border */
-        if (before != border) {
-            /* What the same merge made just before counts its neighbour among the pairs made. */
-            if (before == made)
-                change_of(t, 2 * left + 1)->made -= (int64_t)word.count;
-            else
-                change_of(t, 2 * before)->lost += (int64_t)word.count;
-            struct change *c = change_of(t, 2 * before);
-            c->made += (int64_t)word.count;
-            c->n++;
-            uint32_t back = before == made ? n : t->lengths[before];
-            found[n_found++] = (struct found){2 * before, {places[i].word, places[i].offset - back}};
-        }
-        if (behind != border) {
-            struct change *c = change_of(t, 2 * behind + 1);
-            c->lost += (int64_t)word.count;
-            c->made += (int64_t)word.count;
-            c->n++;
-            found[n_found++] = (struct found){2 * behind + 1, places[i]};
-        }
+/* A pair at one of its places: the token on the left, and how often its word occurs. */
+struct spot {
+    uint32_t *s;
+    struct place place;
+    int64_t count;
+};
+
+/* Merges at one spot, if the pair is still there. Returns how often that is. */
+static inline uint64_t merge_spot(struct merging *m, struct spot spot) {
+    uint32_t *s = spot.s;
+    if (s[0] != m->left || s[m->n_left] != m->right) return 0;
+    s[0] = m->made;
+    s[m->n_left] = inside;
+    s[m->n - 1] = m->made;
+    uint32_t before = s[-1], behind = s[m->n]; /* the first slot of all is a border */
+    if (before != border) {
+        /* What the same merge made just before counts its neighbour among the pairs made. */
+        if (before == m->made)
+            change_of(m, 2 * m->left + 1)->made -= spot.count;
+        else
+            change_of(m, 2 * before)->lost += spot.count;
+        struct change *c = change_of(m, 2 * before);
+        c->made += spot.count;
+        c->n++;
+        uint32_t back = before == m->made ? m->n : m->lengths[before];
+        m->found[m->n_found++] =
+            (struct found){2 * before, {spot.place.word, spot.place.offset - back}};
     }
-    t->found.n = n_found;
-    return merged;
+    if (behind != border) {
+        struct change *c = change_of(m, 2 * behind + 1);
+        c->lost += spot.count;
+        c->made += spot.count;
+        c->n++;
+        m->found[m->n_found++] = (struct found){2 * behind + 1, spot.place};
+    }
+    return (uint64_t)spot.count;
+}
+
+/* Merges at the places of one part and notes what that does to the pairs around them. Each place is
+ * two reads anywhere in memory, so those of many are begun before the first is waited for. */
+static void merge_places(void *context, size_t part, int thread) {
+    (void)thread;
+    enum { BLOCK = 32 };
+    const struct training *t = context;
+    struct merging *m = &t->mergings[part];
+    const struct place *places = m->places;
+    uint64_t n = m->n_places;
+    const struct word *words = t->words.p;
+    uint32_t *symbols = t->symbols.p;
+    struct spot spots[BLOCK];
+    m->merged = 0;
+    m->n_found = 0;
+    for (uint64_t i = 0; i < n; i += BLOCK) {
+        uint64_t end = n - i < BLOCK ? n - i : BLOCK, ahead = n - i < 2 * BLOCK ? n - i : 2 * BLOCK;
+        for (uint64_t k = BLOCK; k < ahead; k++) __builtin_prefetch(&words[places[i + k].word]);
+        for (uint64_t k = 0; k < end; k++) {
+            struct word word = words[places[i + k].word];
+            spots[k].s = symbols + word.at + places[i + k].offset;
+            spots[k].place = places[i + k];
+            spots[k].count = (int64_t)word.count;
+            __builtin_prefetch(spots[k].s, 1);
+        }
+        for (uint64_t k = 0; k < end; k++) m->merged += merge_spot(m, spots[k]);
+    }
 }
 
 static void lose(struct training *t, uint64_t key, int64_t count) {
@@ -301,14 +348,60 @@ static void lose(struct training *t, uint64_t key, int64_t count) {
     if (pair) pair->count -= count;
 }
 
-/* Brings the pairs up to date after merge_places, and clears the changes. */
-static enum cru_status settle(struct training *t, uint32_t left, uint32_t right, uint32_t made,
-                              struct cru_error *err) {
+/* Deals the places of a pair to threads and merges. */
+static void merge_pair(struct training *t, const struct pair *pair, uint32_t made) {
+    enum { WORTH = 4096 }; /* places; fewer are merged before other threads have woken up */
+    const struct place *places = (const struct place *)t->places.p + pair->at;
+    size_t parts = pair->n < WORTH ? 1 : t->n_mergings;
+    uint32_t left = (uint32_t)(pair->key >> 32), right = (uint32_t)pair->key;
+    for (size_t k = 0, from = 0; k < t->n_mergings; k++) {
+        uint64_t to = k < parts ? pair->n / parts * (k + 1) : 0;
+        if (to < from) to = from;
+        if (k + 1 == parts) to = pair->n;
+        while (to > from && to < pair->n && places[to].word == places[to - 1].word) to++;
+        struct merging *m = &t->mergings[k];
+        m->left = left;
+        m->right = right;
+        m->made = made;
+        m->n_left = t->lengths[left];
+        m->n = m->n_left + t->lengths[right];
+        m->lengths = t->lengths;
+        m->places = places + from;
+        m->n_places = to - from;
+        m->found = (struct found *)t->found.p + 2 * from;
+        m->n_found = 0;
+        m->merged = 0;
+        from = to;
+    }
+    cru_parallel_for(parts, 1, (int)parts, merge_places, t);
+}
+
+/* Adds what the other threads found to what the first one did. */
+static void gather(struct training *t) {
+    struct merging *all = &t->mergings[0];
+    for (size_t k = 1; k < t->n_mergings; k++) {
+        struct merging *m = &t->mergings[k];
+        for (size_t i = 0; i < m->n_touched; i++) {
+            struct change *from = &m->changes[m->touched[i]];
+            struct change *to = change_of(all, m->touched[i]);
+            to->made += from->made;
+            to->lost += from->lost;
+            to->n += from->n;
+            *from = (struct change){0};
+        }
+        m->n_touched = 0;
+    }
+}
+
+/* Brings the pairs up to date after merge_pair, and clears the changes. */
+static enum cru_status settle(struct training *t, struct cru_error *err) {
+    struct merging *m = &t->mergings[0];
     uint64_t at = t->places.n;
-    for (size_t i = 0; i < t->n_touched; i++) {
-        struct change *c = &t->changes[t->touched[i]];
-        uint32_t other = t->touched[i] / 2;
-        lose(t, t->touched[i] % 2 ? key_of(right, other) : key_of(other, left), c->lost);
+    gather(t);
+    for (size_t i = 0; i < m->n_touched; i++) {
+        struct change *c = &m->changes[m->touched[i]];
+        uint32_t other = m->touched[i] / 2;
+        lose(t, m->touched[i] % 2 ? key_of(m->right, other) : key_of(other, m->left), c->lost);
         if (c->made < (int64_t)t->params->min_count) c->n = 0;
         c->at = at;
         at += c->n;
@@ -316,20 +409,22 @@ static enum cru_status settle(struct training *t, uint32_t left, uint32_t right,
     enum cru_status status = cru_spill_resize(&t->places, at, err);
     if (status) return status;
     struct place *places = t->places.p;
-    const struct found *found = t->found.p;
-    for (size_t i = 0; i < t->found.n; i++) {
-        struct change *c = &t->changes[found[i].change];
-        if (c->n) places[c->at++] = found[i].place;
+    for (size_t k = 0; k < t->n_mergings; k++) {
+        const struct found *found = t->mergings[k].found;
+        for (size_t i = 0; i < t->mergings[k].n_found; i++) {
+            struct change *c = &m->changes[found[i].change];
+            if (c->n) places[c->at++] = found[i].place;
+        }
     }
-    for (size_t i = 0; i < t->n_touched; i++) {
-        struct change *c = &t->changes[t->touched[i]];
-        uint32_t other = t->touched[i] / 2;
-        struct pair pair = {t->touched[i] % 2 ? key_of(made, other) : key_of(other, made), c->made,
-                            c->at - c->n, c->n};
+    for (size_t i = 0; i < m->n_touched; i++) {
+        struct change *c = &m->changes[m->touched[i]];
+        uint32_t other = m->touched[i] / 2;
+        struct pair pair = {m->touched[i] % 2 ? key_of(m->made, other) : key_of(other, m->made),
+                            c->made, c->at - c->n, c->n};
         if (c->n && !add_pair(t, pair)) return cru_fail_memory(err, "pairs");
         *c = (struct change){0};
     }
-    t->n_touched = 0;
+    m->n_touched = 0;
     return CRU_OK;
 }
 
@@ -376,9 +471,9 @@ static enum cru_status merge_all(struct training *t, struct cru_error *err) {
         v->last_count = (uint64_t)pair.count;
         status = cru_spill_resize(&t->found, 2 * pair.n, err);
         if (status) break;
-        v->tokens -= merge_places(t, &pair, 256 + v->n_merges);
-        v->n_merges++;
-        status = settle(t, left, right, 255 + v->n_merges, err);
+        merge_pair(t, &pair, 256 + v->n_merges++);
+        for (size_t k = 0; k < t->n_mergings; k++) v->tokens -= t->mergings[k].merged;
+        status = settle(t, err);
     }
     return status;
 }
@@ -386,16 +481,27 @@ static enum cru_status merge_all(struct training *t, struct cru_error *err) {
 /* ------------------------------------------------------------------ all of it */
 
 static enum cru_status begin(struct training *t, struct cru_error *err) {
+    enum {
+        CHANGES_BYTES = 128 << 20
+    }; /* for the changes of all threads: with many ids, fewer threads */
     struct cru_bpe_vocab *v = t->vocab;
     size_t ids = 256 + (size_t)t->params->n_merges;
     v->merges = malloc((t->params->n_merges + 1u) * sizeof *v->merges);
     v->offsets = malloc((ids + 1) * sizeof *v->offsets);
     t->lengths = malloc(ids * sizeof *t->lengths);
-    t->changes = calloc(2 * ids, sizeof *t->changes);
-    t->touched = malloc(2 * ids * sizeof *t->touched);
+    size_t each = 2 * ids * (sizeof(struct change) + sizeof(uint32_t)), most = CHANGES_BYTES / each;
+    t->n_mergings = t->params->threads < most ? t->params->threads : most;
+    if (t->n_mergings == 0) t->n_mergings = 1;
+    t->mergings = calloc(t->n_mergings, sizeof *t->mergings);
+    bool room = t->mergings;
+    for (size_t i = 0; room && i < t->n_mergings; i++) {
+        t->mergings[i].changes = calloc(2 * ids, sizeof(struct change));
+        t->mergings[i].touched = malloc(2 * ids * sizeof(uint32_t));
+        room = t->mergings[i].changes && t->mergings[i].touched;
+    }
     t->pair_bits = 17;
     t->pairs = pairs_new(t->pair_bits);
-    if (!v->merges || !v->offsets || !t->lengths || !t->changes || !t->touched || !t->pairs)
+    if (!v->merges || !v->offsets || !t->lengths || !t->pairs || !room)
         return cru_fail_memory(err, "vocabulary");
     uint32_t id = 0;
     for (uint32_t c = 0; id < 256; c++) {
@@ -437,9 +543,12 @@ enum cru_status cru_bpe_train(struct cru_piece_counter *const *counters, size_t 
     cru_spill_release(&t.words);
     cru_spill_release(&t.places);
     cru_spill_release(&t.found);
+    for (size_t i = 0; t.mergings && i < t.n_mergings; i++) {
+        free(t.mergings[i].changes);
+        free(t.mergings[i].touched);
+    }
+    free(t.mergings);
     free(t.lengths);
-    free(t.changes);
-    free(t.touched);
     free(t.pairs);
     free(t.heap);
     return status;

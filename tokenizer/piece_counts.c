@@ -7,11 +7,11 @@
 #include "tokenizer/vocab_image.h"
 
 enum {
-    FIRST_BITS = 15,    /* of a new table */
-    SLACK = 1024,       /* slots behind the last place that a hash names */
-    INLINE_BYTES = 15,  /* a piece that its slot holds */
-    LONG = 0xFF,        /* in place of its length */
-    AHEAD = 32,         /* pieces cut off before the first of them is counted, while memory answers */
+    FIRST_BITS = 15,   /* of a new table */
+    SLACK = 1024,      /* slots behind the last place that a hash names */
+    INLINE_BYTES = 15, /* a piece that its slot holds */
+    LONG = 0xFF,       /* in place of its length */
+    AHEAD = 32, /* pieces cut off before the first of them is counted, while memory answers */
 };
 
 /* key: as cru_piece_key; or of a long piece its place in `longs` and its length. count 0: free. */
@@ -184,7 +184,8 @@ static enum cru_status spill(struct cru_piece_counter *c, struct cru_error *err)
 static enum cru_status grow(struct cru_piece_counter *c, struct cru_error *err) {
     struct slot *old = c->slots;
     size_t n_old = c->n_slots;
-    /* Twice as far apart, no more of them than before run over the last place: that slack is enough. */
+    /* Twice as far apart, no more of them than before run over the last place: that slack is
+     * enough. */
     if (!slots_new(c, c->bits + 1, n_old - ((size_t)1 << c->bits)))
         return cru_fail_memory(err, "counted pieces");
     for (size_t i = 0; i < n_old; i++)
@@ -256,7 +257,8 @@ static enum cru_status count_long(struct cru_piece_counter *c, const unsigned ch
     return fresh(c, slot, long_key(place, n), hash, err);
 }
 
-/* As cru_piece_key; faster where 16 bytes can be read at p, because no length has to be predicted. */
+/* As cru_piece_key; faster where 16 bytes can be read at p, because no length has to be predicted.
+ */
 static inline struct cru_piece_key key_at(const unsigned char *p, size_t n,
                                           const unsigned char *end) {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
@@ -373,7 +375,8 @@ static size_t open_sources(struct cru_piece_counter *const *counters, size_t n,
         k += source_next(&sources[k]);
         for (size_t r = 0; r < c->n_runs; r++) {
             size_t from = r ? c->run_ends[r - 1] : 0;
-            sources[k] = (struct source){.counter = c, .at = from, .end = c->run_ends[r], .run = true};
+            sources[k] =
+                (struct source){.counter = c, .at = from, .end = c->run_ends[r], .run = true};
             k += source_next(&sources[k]);
         }
     }

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How often each piece of the pre-tokeniser (pretoken.h, QWEN2 with one digit a piece) occurs in texts
- * brought to NFC. What training a vocabulary (bpe_train.h) looks at.
+ * How often each piece of the pre-tokeniser (pretoken.h, QWEN2 with one digit a piece) occurs in
+ * texts brought to NFC. What training a vocabulary (bpe_train.h) looks at.
  *
- *   slots   [ .. | bytes 16 | hash | count | .. ]     open addressing by the hash's high bits, without
- *                                                     wrapping round: a walk from front to back is in
- *                                                     order of hash but for neighbours
- *   longs   bytes of the pieces over 15 bytes, one after the other; such a slot holds place and length
- *   runs    spilled tables, one after the other, in a file: [ hash | count | n | bytes ] in order
+ *   slots   [ .. | bytes 16 | hash | count | .. ]     open addressing by the hash's high bits,
+ * without wrapping round: a walk from front to back is in order of hash but for neighbours longs
+ * bytes of the pieces over 15 bytes, one after the other; such a slot holds place and length runs
+ * spilled tables, one after the other, in a file: [ hash | count | n | bytes ] in order
  *
- * A table that would outgrow its memory is sorted and written behind the runs, and begins anew: counts stay
- * exact. One thread at a time uses a counter, and each thread has its own; the sums over all
- * counters do not depend on which counted what. Errors: CRU_FATAL for memory and temporary files.
+ * A table that would outgrow its memory is sorted and written behind the runs, and begins anew:
+ * counts stay exact. One thread at a time uses a counter, and each thread has its own; the sums
+ * over all counters do not depend on which counted what. Errors: CRU_FATAL for memory and temporary
+ * files.
  */
 #ifndef CRU_TOKENIZER_PIECE_COUNTS_H
 #define CRU_TOKENIZER_PIECE_COUNTS_H
@@ -23,8 +23,8 @@
 
 struct cru_piece_counter;
 
-/* max_bytes: of its table, before it spills to tmpdir (borrowed); 0: no limit. A table never shrinks
- * below some 2 MiB. NULL when memory is short. */
+/* max_bytes: of its table, before it spills to tmpdir (borrowed); 0: no limit. A table never
+ * shrinks below some 2 MiB. NULL when memory is short. */
 struct cru_piece_counter *cru_piece_counter_new(uint64_t max_bytes, const char *tmpdir);
 void cru_piece_counter_free(struct cru_piece_counter *counter); /* NULL is fine */
 
@@ -38,14 +38,13 @@ struct cru_piece_totals {
 };
 struct cru_piece_totals cru_piece_counter_totals(const struct cru_piece_counter *counter);
 
-/* All counters together: calls `take` once for every distinct piece of two bytes or more, with how often it
- * occurs in all, in an order that depends only on what the pieces are. The bytes live until `take` returns.
- * Stops when `take` does not answer CRU_OK. Gives the memory and files of the counters back: they are then
- * only good for _totals and _free. */
+/* All counters together: calls `take` once for every distinct piece of two bytes or more, with how
+ * often it occurs in all, in an order that depends only on what the pieces are. The bytes live
+ * until `take` returns. Stops when `take` does not answer CRU_OK. Gives the memory and files of the
+ * counters back: they are then only good for _totals and _free. */
 typedef enum cru_status (*cru_piece_take)(void *context, struct cru_span piece, uint64_t count,
                                           struct cru_error *err);
 enum cru_status cru_piece_counters_merge(struct cru_piece_counter *const *counters, size_t n,
-                                         cru_piece_take take, void *context,
-                                         struct cru_error *err);
+                                         cru_piece_take take, void *context, struct cru_error *err);
 
 #endif

@@ -3,12 +3,16 @@
 #include "crucible/base/base.h"
 
 /* The pattern as Qwen2's and Qwen3's tokenizer.json spell it; pretoken.h says what it means. */
-static const char qwen2_pattern[] =
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*"
-    "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+static const char qwen2_pattern[] = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+                                    "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+"
+                                    "|\\p{N}"
+                                    "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*"
+                                    "|\\s*[\\r\\n]+"
+                                    "|\\s+(?!\\S)"
+                                    "|\\s+";
 
-static const char byte_level[] =
-    "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"trim_offsets\":false,\"use_regex\":false}";
+static const char byte_level[] = "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,"
+                                 "\"trim_offsets\":false,\"use_regex\":false}";
 
 /* The JSON of each byte's character within a string: at most 2 bytes, for '"' and '\\' as well. */
 struct characters {

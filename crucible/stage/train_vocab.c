@@ -29,13 +29,13 @@ struct counter {
 struct cru_vocab_training {
     const struct cru_common *common;
     struct cru_output *output;
-    struct cru_span *added;       /* [n_added] */
-    struct cru_span *barred;      /* [n_barred] what added tokens would be as tokens of the model */
+    struct cru_span *added;  /* [n_added] */
+    struct cru_span *barred; /* [n_barred] what added tokens would be as tokens of the model */
     size_t n_added, n_barred;
     struct cru_buffer barred_text;
     uint32_t n_merges;
-    pthread_mutex_t lock;         /* of the two below */
-    struct counter *counters;     /* [threads] */
+    pthread_mutex_t lock;     /* of the two below */
+    struct counter *counters; /* [threads] */
     struct counter *free;
     struct cru_bpe_vocab vocab;
     bool trained;
@@ -43,8 +43,9 @@ struct cru_vocab_training {
 
 /* ------------------------------------------------------------------ the added tokens */
 
-/* The bytes that a token of the model would have whose characters are this text; false when one of them
- * stands for no byte. Such a token would take the added token's place: no merge may make it. */
+/* The bytes that a token of the model would have whose characters are this text; false when one of
+ * them stands for no byte. Such a token would take the added token's place: no merge may make it.
+ */
 static bool bytes_of_characters(struct cru_span text, struct cru_buffer *out) {
     for (size_t i = 0; i < text.n;) {
         unsigned c = (unsigned char)text.p[i++];
@@ -116,9 +117,10 @@ enum cru_status cru_vocab_training_open(const struct cru_common *common, int64_t
     if (status) return status;
     int64_t least = 256 + (int64_t)t->n_added;
     if (size < least || size > CRU_MAX_IDS)
-        return cru_fail(err, CRU_USAGE,
-                        "--train-vocab %lld: from %lld (bytes and added tokens) to %d ids can be made",
-                        (long long)size, (long long)least, CRU_MAX_IDS);
+        return cru_fail(
+            err, CRU_USAGE,
+            "--train-vocab %lld: from %lld (bytes and added tokens) to %d ids can be made",
+            (long long)size, (long long)least, CRU_MAX_IDS);
     t->n_merges = (uint32_t)(size - least);
     t->counters = calloc((size_t)common->threads, sizeof *t->counters);
     if (!t->counters) return cru_fail_memory(err, "counted pieces");
@@ -179,6 +181,7 @@ static enum cru_status train(struct cru_vocab_training *t, struct cru_error *err
     struct cru_bpe_train_params params = {.n_merges = t->n_merges,
                                           .min_count = MIN_COUNT,
                                           .max_bytes = MAX_TOKEN_BYTES,
+                                          .threads = (size_t)t->common->threads,
                                           .barred = t->barred,
                                           .n_barred = t->n_barred,
                                           .budget = &budget};
@@ -202,7 +205,8 @@ static enum cru_status check_json(const struct cru_vocab_training *t, struct cru
     if (!status) status = cru_tokenizer_from_image(image.p, image.n, &tokenizer, err);
     if (!status && (cru_tokenizer_size(tokenizer) != 256 + t->n_merges + t->n_added ||
                     cru_tokenizer_end_id(tokenizer) != 256 + t->n_merges))
-        status = cru_fail(err, CRU_FATAL, "the trained vocabulary does not read back as it was written");
+        status =
+            cru_fail(err, CRU_FATAL, "the trained vocabulary does not read back as it was written");
     cru_tokenizer_free(tokenizer);
     free(image.p);
     return status;
@@ -227,12 +231,13 @@ enum cru_status cru_vocab_training_close(struct cru_vocab_training *t, struct cr
 
 void cru_vocab_training_stats(const struct cru_vocab_training *t, struct cru_buffer *json) {
     const struct cru_bpe_vocab *v = &t->vocab;
-    cru_buffer_printf(json,
-                      ",\"vocab_size\":%llu,\"merges\":%u,\"last_merge_count\":%llu,\"pieces\":%llu,"
-                      "\"distinct_pieces\":%llu,\"tokens\":%llu,\"bytes_per_token\":",
-                      (unsigned long long)(256 + v->n_merges + t->n_added), v->n_merges,
-                      (unsigned long long)v->last_count, (unsigned long long)v->pieces,
-                      (unsigned long long)v->distinct, (unsigned long long)v->tokens);
+    cru_buffer_printf(
+        json,
+        ",\"vocab_size\":%llu,\"merges\":%u,\"last_merge_count\":%llu,\"pieces\":%llu,"
+        "\"distinct_pieces\":%llu,\"tokens\":%llu,\"bytes_per_token\":",
+        (unsigned long long)(256 + v->n_merges + t->n_added), v->n_merges,
+        (unsigned long long)v->last_count, (unsigned long long)v->pieces,
+        (unsigned long long)v->distinct, (unsigned long long)v->tokens);
     cru_buffer_add_json_number(
         json, v->tokens ? round((double)v->bytes / (double)v->tokens * 1e4) / 1e4 : 0);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Training against the definition written down plainly: count every pair, merge the first, begin again. */
+/* Training against the definition written down plainly: count every pair, merge the first, begin
+ * again. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -50,7 +51,8 @@ static void plain_train(struct plain *t, uint64_t min_count) {
             if (t->ids[i] != NONE && t->ids[i + 1] != NONE) counts[t->ids[i]][t->ids[i + 1]]++;
         for (uint32_t a = 0; a < IDS; a++)
             for (uint32_t b = 0; b < IDS; b++)
-                if (counts[a][b] > counts[best.left][best.right]) best = (struct cru_bpe_merge){a, b};
+                if (counts[a][b] > counts[best.left][best.right])
+                    best = (struct cru_bpe_merge){a, b};
         if (counts[best.left][best.right] < min_count) return;
         t->last_count = counts[best.left][best.right];
         t->merges[t->n_merges] = best;
@@ -72,7 +74,7 @@ static uint64_t plain_tokens(const struct plain *t) {
 
 static struct cru_bpe_train_params params_of(uint32_t n_merges, uint64_t min_count) {
     return (struct cru_bpe_train_params){
-        .n_merges = n_merges, .min_count = min_count, .max_bytes = UINT32_MAX};
+        .n_merges = n_merges, .min_count = min_count, .max_bytes = UINT32_MAX, .threads = 1};
 }
 
 /* Trains on texts that are dealt to several counters. */
@@ -83,6 +85,7 @@ static struct cru_bpe_vocab train(const struct cru_span *texts, size_t n, size_t
     struct cru_error err;
     struct cru_budget budget = {.limit = memory, .tmpdir = "/tmp"};
     params.budget = &budget;
+    params.threads = n_counters;
     for (size_t i = 0; i < n_counters; i++)
         assert_non_null(counters[i] = cru_piece_counter_new(memory, "/tmp"));
     for (size_t i = 0; i < n; i++)
@@ -106,7 +109,8 @@ static void same_vocab(const struct cru_bpe_vocab *a, const struct cru_bpe_vocab
 
 /* Few letters, many repetitions: pairs that overlap themselves, ties, tokens within tokens. */
 static struct cru_span random_text(struct cru_random *r, char *p) {
-    unsigned letters = 1 + (unsigned)(cru_random_next(r) % 5), spaces = (unsigned)(cru_random_next(r) % 30);
+    unsigned letters = 1 + (unsigned)(cru_random_next(r) % 5),
+             spaces = (unsigned)(cru_random_next(r) % 30);
     size_t n = 1 + cru_random_next(r) % LONGEST;
     for (size_t i = 0; i < n; i++) {
         uint64_t x = cru_random_next(r);
@@ -145,15 +149,16 @@ static void equals_the_definition(void **state) {
 static void ties_go_to_the_smallest_ids(void **state) {
     (void)state;
     struct cru_bpe_vocab v = train_one(CRU_SPAN("zy.zy.ba.ba.bb.bb"), params_of(3, 2));
-    /* The pieces are zy .zy .ba .ba .bb .bb: ".b" occurs four times. Then "zy", ".ba" and ".bb" do twice: z has
-     * a smaller id than ".b", which is 256, and a than b. */
+    /* The pieces are zy .zy .ba .ba .bb .bb: ".b" occurs four times. Then "zy", ".ba" and ".bb" do
+     * twice: z has a smaller id than ".b", which is 256, and a than b. */
     assert_true(cru_span_is(cru_bpe_vocab_token(&v, 256), ".b"));
     assert_true(cru_span_is(cru_bpe_vocab_token(&v, 257), "zy"));
     assert_true(cru_span_is(cru_bpe_vocab_token(&v, 258), ".ba"));
     cru_bpe_vocab_release(&v);
 }
 
-/* Every distinct piece many times over, so that tables grow, spill and are merged from many runs. */
+/* Every distinct piece many times over, so that tables grow, spill and are merged from many runs.
+ */
 static void spilling_changes_nothing(void **state) {
     (void)state;
     enum { TEXTS = 64, EACH = 48 << 10 };
@@ -192,7 +197,8 @@ static void spilling_changes_nothing(void **state) {
 
 static void barred_and_long_tokens_are_not_made(void **state) {
     (void)state;
-    struct cru_span barred[] = {CRU_SPAN("abc")}, text = CRU_SPAN("abcd abcd abcd abcd aaaaaaaaaaaaaaaa");
+    struct cru_span barred[] = {CRU_SPAN("abc")},
+                    text = CRU_SPAN("abcd abcd abcd abcd aaaaaaaaaaaaaaaa");
     struct cru_bpe_train_params params = params_of(MERGES, 2);
     params.barred = barred;
     params.n_barred = 1;
@@ -209,11 +215,13 @@ static void barred_and_long_tokens_are_not_made(void **state) {
 /* What is trained, written and read back encodes the text it was trained on into as many tokens. */
 static void the_encoder_agrees(void **state) {
     (void)state;
-    struct cru_span text =
-        CRU_SPAN("The quick brown fox's den, 2026: \"quoted\" \\ back\tslash\r\n\r\nthe other other\n"
-                 "\xC3\xA9t\xC3\xA9 \xE6\xB1\x89\xE5\xAD\x97\xE6\xB1\x89\xE5\xAD\x97 \xF0\x9F\x98\x80 the den the den it's it's   \n"
-                 "other others othering quick quicker quickest brown browner 'S e\xCC\x81 e\xCC\x81 "),
-                    added[] = {CRU_SPAN("<|endoftext|>"), CRU_SPAN("<|\"\xC3\xA9\\|>")};
+    struct cru_span
+        text = CRU_SPAN(
+            "The quick brown fox's den, 2026: \"quoted\" \\ back\tslash\r\n\r\nthe other other\n"
+            "\xC3\xA9t\xC3\xA9 \xE6\xB1\x89\xE5\xAD\x97\xE6\xB1\x89\xE5\xAD\x97 \xF0\x9F\x98\x80 "
+            "the den the den it's it's   \n"
+            "other others othering quick quicker quickest brown browner 'S e\xCC\x81 e\xCC\x81 "),
+        added[] = {CRU_SPAN("<|endoftext|>"), CRU_SPAN("<|\"\xC3\xA9\\|>")};
     struct cru_bpe_vocab v = train_one(text, params_of(30, 2));
     assert_int_equal(v.n_merges, 30);
     struct cru_buffer json, back;
@@ -224,7 +232,8 @@ static void the_encoder_agrees(void **state) {
     struct cru_error err = {CRU_OK, ""};
     struct cru_vocab_bytes image;
     struct cru_tokenizer *tokenizer;
-    if (cru_vocab_compile_json(cru_buffer_span(&json), "t", &image, &err)) fail_msg("%s", err.message);
+    if (cru_vocab_compile_json(cru_buffer_span(&json), "t", &image, &err))
+        fail_msg("%s", err.message);
     assert_int_equal(cru_tokenizer_from_image(image.p, image.n, &tokenizer, &err), CRU_OK);
     assert_int_equal(cru_tokenizer_size(tokenizer), 256 + 30 + 2);
     assert_int_equal(cru_tokenizer_end_id(tokenizer), 286);
@@ -237,8 +246,8 @@ static void the_encoder_agrees(void **state) {
     assert_int_equal(cru_encode(encoder, text, CRU_SPECIAL_TEXT, &ids, &err), CRU_OK);
     assert_int_equal(ids.n, v.tokens);
     cru_tokenizer_decode(tokenizer, ids.p, ids.n, &back);
-    assert_int_equal(back.n, v.bytes);         /* NFC of the text */
-    assert_int_equal(back.n, text.n - 2);      /* two accents were composed */
+    assert_int_equal(back.n, v.bytes);    /* NFC of the text */
+    assert_int_equal(back.n, text.n - 2); /* two accents were composed */
     cru_ids_release(&ids);
     cru_encoder_free(encoder);
     cru_tokenizer_free(tokenizer);
@@ -248,7 +257,8 @@ static void the_encoder_agrees(void **state) {
     cru_bpe_vocab_release(&v);
 }
 
-/* Time must not be quadratic in the length of a piece; scanning a piece a merge would take minutes here. */
+/* Time must not be quadratic in the length of a piece; scanning a piece a merge would take minutes
+ * here. */
 static void long_pieces_are_quick(void **state) {
     (void)state;
     enum { N = 1 << 20 };
