@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # make bench: peers from PyPI in a virtual environment, each measured in the same run on the same bytes.
-#   tests/bench/run.sh BUILD [whole|memory|tokenizer|filter|dedup|select ...]     default: all of these
+#   tests/bench/run.sh BUILD [whole|memory|tokenizer|train-vocab|filter|dedup|select ...]     default: all of these
 #   tests/bench/run.sh BUILD tokenizer-exact     the reference's ids over 270 MB; downloads 250 MB of Debian packages
 # Figures are CPU seconds of one pinned core unless a line says otherwise. Half an hour for all of it.
 # CRUCIBLE_BENCH_CORPUS=DIR has the tokenizer measured on DIR's text instead of this machine's (tokenizer_texts.py).
@@ -9,7 +9,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 build=$1
 shift
-[ $# -gt 0 ] || set -- whole memory tokenizer filter dedup select
+[ $# -gt 0 ] || set -- whole memory tokenizer train-vocab filter dedup select
 venv=$build/bench-venv
 work=$build/bench-work
 mkdir -p "$work"
@@ -83,6 +83,9 @@ PY
         sh tests/bench/tokenizer_corpus.sh "$work/tokenizer-corpus"
         "$venv/bin/python" tests/bench/tokenizer_agree.py $tokenizer --corpus "$work/tokenizer-corpus" --strings 1000000 \
             --cache "$work/tokenizer-reference" ;;
+    train-vocab)
+        peers tokenizers==0.23.3
+        "$venv/bin/python" tests/bench/train_vocab_bench.py --crucible "$build/bin/crucible-tokenize" ;;
     filter)
         documents
         peers datatrove spacy nltk regex tldextract
