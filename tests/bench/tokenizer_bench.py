@@ -14,6 +14,7 @@ MB are 1e6 bytes of UTF-8 per CPU second: median [least, most] of the runs, and 
 Texts: this machine's own files, or those of $CRUCIBLE_BENCH_CORPUS (tokenizer_texts.py). A JSON file keeps all.
 """
 import argparse
+import importlib.metadata
 import json
 import os
 import statistics
@@ -28,6 +29,7 @@ import tokenizer_texts  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 OURS = "crucible"
+PACKAGES = {"gigatoken": "gigatoken", "fastokens": "fastokens", "quicktok": "quicktok-v1", "splintr": "splintr-rs", "hf": "tokenizers"}
 
 
 def commands(args, model, quicktok, path, steady=False, native=()):
@@ -59,7 +61,7 @@ def measure(table, runs):
 
 
 def summary(answers, key):
-    """{tool: least, median and most MB a second}, the fastest peer, and the ids each made."""
+    """{tool: its least, median and most MB a CPU second, and how many ids it made}."""
     out = {}
     for tool, runs in answers.items():
         speeds = sorted(r["bytes"] / 1e6 / r[key] for r in runs)
@@ -71,12 +73,13 @@ def summary(answers, key):
 def show(name, what, cells):
     us = cells[OURS]
     peers = sorted((t for t in cells if t != OURS), key=lambda t: -cells[t]["median"])
+    fastest = next((t for t in peers if cells[t]["ids"] == us["ids"]), None)  # of those that do the same work
     for tool in [OURS] + peers:
         c = cells[tool]
         ratio = f"{us['median'] / c['median']:8.2f}" if tool != OURS else f"{'':8}"
         note = "" if c["ids"] == us["ids"] else f"  {c['ids'] - us['ids']:+d} ids"
         speed = f"{c['median']:9.1f} [{c['min']:.1f}, {c['max']:.1f}]"
-        print(f"{name:9} {what:7} {tool:13} {speed:32} {ratio}{note}{'  <- fastest peer' if peers and tool == peers[0] else ''}")
+        print(f"{name:9} {what:7} {tool:13} {speed:32} {ratio}{note}{'  <- fastest peer' if tool == fastest else ''}")
     sys.stdout.flush()
 
 
@@ -99,6 +102,8 @@ def main():
     os.sched_setaffinity(0, {args.core})
     kept = {"commit": subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=HERE).stdout.strip(),
             "runs": args.runs, "corpus": os.environ.get("CRUCIBLE_BENCH_CORPUS", "machine"), "cells": {}}
+    kept["peers"] = {n: importlib.metadata.version(PACKAGES[n]) for n in args.peers.split(",") if n}
+    print("peers: " + ", ".join(f"{n} {v}" for n, v in kept["peers"].items()))
     print(f"{'class':9} {'pass':7} {'tool':13} {'MB a CPU second [least, most]':>32} {'ours to':>8}")
     wanted = args.classes.split(",")
     with tempfile.TemporaryDirectory() as folder:
@@ -121,13 +126,14 @@ def main():
             large = tokenizer_texts.pathological(10_000_000)
             for name, document in tokenizer_texts.pathological(1_000_000).items():
                 tokenizer_texts.write_texts(path, [document])
-                answers = measure(commands(args, model, quicktok, path, native=args.native), args.runs)
+                tokenizer_texts.write_texts(path + "10", [large[name]])
+                table = commands(args, model, quicktok, path, native=args.native)
+                answers = measure({**table, "ten": commands(args, model, None, path + "10")[OURS]}, args.runs)
+                ten = answers.pop("ten")
                 cells = summary(answers, "cold_s")
                 show(name, "first", cells)
-                tokenizer_texts.write_texts(path, [large[name]])
-                ten = measure({OURS: commands(args, model, None, path)[OURS]}, args.runs)[OURS]
                 times = [statistics.median(r["cold_s"] for r in runs) for runs in (ten, answers[OURS])]
-                print(f"{name:9} {'10 MB':7} {OURS:13} {ten[0]['bytes'] / 1e6 / times[0]:9.1f} MB a second; takes {times[0] / times[1]:.2f} times 1 MB")
+                print(f"{name:9} {'10 MB':7} {OURS:13} {ten[0]['bytes'] / 1e6 / times[0]:9.1f} MB a CPU second: {times[0] / times[1]:.2f} times the time of 1 MB")
                 kept["cells"][name] = {"first": cells, "ten_over_one": round(times[0] / times[1], 3)}
     out = os.path.join(args.work, "tokenizer_bench.json")
     with open(out, "w") as f:

@@ -5,9 +5,9 @@
 #   tests/bench/tokenizer_corpus.sh DIR
 # Writes DIR/debs/*.deb, DIR/natural-LL.bin and .idx, DIR/code-NAME.bin and .idx (see tokenizer_texts.py).
 set -eu
-dir=$1
+mkdir -p "$1/debs"
+dir=$(cd "$1" && pwd)
 bench=$(cd "$(dirname "$0")" && pwd)
-mkdir -p "$dir/debs"
 
 # Help of LibreOffice in each language, then what is in many languages at once, then other scripts, then sources.
 packages="
@@ -27,5 +27,4 @@ for package in $packages; do
     ls "${package}"_*.deb >/dev/null 2>&1 && continue
     apt-get -q -q download "$package" 2>/dev/null || echo "tokenizer_corpus: no package $package here" >&2
 done
-cd "$dir"
 exec python3 "$bench/tokenizer_collect.py" "$dir"
