@@ -3,11 +3,27 @@
  * text, be the same again from a warm cache, and the pieces must cover the text. */
 #include "crucible/base/base.h"
 #include "tokenizer/normalise.h"
+#include "tokenizer/split_steps.h"
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/vocab_compile.h"
 #include "tokenizer/vocab_image.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+/* DeepSeek V3's steps, which leave every byte in some piece. */
+static bool add_steps(struct cru_vocab_draft *d, struct cru_error *err) {
+    struct cru_buffer steps;
+    cru_buffer_init(&steps);
+    cru_split_step_add(&steps, CRU_STEP_DIGITS, CRU_SPLIT_CONTIGUOUS, 0, CRU_SPAN(""));
+    cru_split_step_add(&steps, CRU_STEP_REGEX, CRU_SPLIT_ISOLATED, 0,
+                       CRU_SPAN("[\x{4e00}-\x{9fa5}\x{3040}-\x{30ff}]+"));
+    cru_split_step_add(&steps, CRU_STEP_REGEX, CRU_SPLIT_ISOLATED, 0,
+                       CRU_SPAN("[!-/][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+"
+                                "[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"));
+    bool good = !steps.failed && !cru_vocab_draft_steps(d, cru_buffer_span(&steps), err);
+    cru_buffer_release(&steps);
+    return good;
+}
 
 static struct cru_tokenizer *make_tokenizer(uint32_t pattern, uint32_t digits) {
     static const char *const parts[][2] = {{"a", "a"}, {"aa", "aa"},  {" ", "t"},
@@ -25,6 +41,7 @@ static struct cru_tokenizer *make_tokenizer(uint32_t pattern, uint32_t digits) {
         good = !cru_vocab_draft_token(d, 256 + i, cru_span_make(joined, (size_t)m), &err) &&
                !cru_vocab_draft_merge(d, cru_span_of(parts[i][0]), cru_span_of(parts[i][1]), &err);
     }
+    if (good && pattern == CRU_PATTERN_STEPS) good = add_steps(d, &err);
     if (good) {
         cru_vocab_draft_rules(d, pattern, digits, CRU_VOCAB_NFC);
         if (!cru_vocab_draft_compile(d, "fuzz", &image, &err))
@@ -35,13 +52,16 @@ static struct cru_tokenizer *make_tokenizer(uint32_t pattern, uint32_t digits) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
-    static struct cru_tokenizer *tokenizers[2];
-    static struct cru_encoder *encoders[2];
+    static struct cru_tokenizer *tokenizers[5];
+    static struct cru_encoder *encoders[5];
     static struct cru_classes classes;
-    if (!encoders[1]) {
+    if (!encoders[4]) {
         tokenizers[0] = make_tokenizer(CRU_PATTERN_QWEN2, 1);
         tokenizers[1] = make_tokenizer(CRU_PATTERN_GPT2, 0);
-        for (int k = 0; k < 2; k++)
+        tokenizers[2] = make_tokenizer(CRU_PATTERN_O200K, 3);
+        tokenizers[3] = make_tokenizer(CRU_PATTERN_TEKKEN, 1);
+        tokenizers[4] = make_tokenizer(CRU_PATTERN_STEPS, 0);
+        for (int k = 0; k < 5; k++)
             if (!tokenizers[k] || !(encoders[k] = cru_encoder_new(tokenizers[k]))) abort();
         if (!cru_classes_init(&classes)) abort();
     }
@@ -54,7 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
     cru_normaliser_init(&normaliser);
     cru_utf8_repair(cru_span_make((const char *)data, n), &repaired);
     if (cru_normalise(&normaliser, &classes, cru_buffer_span(&repaired), &want, &err)) abort();
-    for (int k = 0; k < 2; k++) {
+    for (int k = 0; k < 5; k++) {
         struct cru_ids first = {NULL, 0, 0}, second = {NULL, 0, 0};
         struct cru_span text = cru_span_make((const char *)data, n);
         if (cru_encode(encoders[k], text, CRU_SPECIAL_TEXT, &first, &err) ||

@@ -12,18 +12,28 @@
 #include <pcre2.h>
 
 #include "crucible/base/base.h"
-#include "tokenizer/pretoken.h"
+#include "tokenizer/piece_end.h"
 
 #define TAIL "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 #define HEAD "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|"
 
+#define SLASH "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define FRONT "[^\\r\\n\\p{L}\\p{N}]?"
+#define UPPER "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]"
+#define LOWER "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"
+#define SUFFIX "(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+
 static const struct {
     const char *regex;
-    uint32_t digits; /* 0: the GPT-2 scanner */
+    uint32_t pattern, digits;
 } patterns[] = {
-    {HEAD "\\p{N}" TAIL, 1},
-    {HEAD "\\p{N}{1,3}" TAIL, 3},
-    {"'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+", 0},
+    {HEAD "\\p{N}" TAIL, CRU_PATTERN_QWEN2, 1},
+    {HEAD "\\p{N}{1,3}" TAIL, CRU_PATTERN_QWEN2, 3},
+    {"'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
+     CRU_PATTERN_GPT2, 0},
+    {FRONT UPPER "*" LOWER "+" SUFFIX "|" FRONT UPPER "+" LOWER "*" SUFFIX "|\\p{N}{1,3}" SLASH,
+     CRU_PATTERN_O200K, 3},
+    {FRONT UPPER "*" LOWER "+|" FRONT UPPER "+" LOWER "*|\\p{N}" SLASH, CRU_PATTERN_TEKKEN, 1},
 };
 
 static const struct {
@@ -34,21 +44,17 @@ static const struct {
     {0x72, 0x72},     {0x65, 0x65},     {0x76, 0x76},     {0x17F, 0x17F},   {0xA0, 0xFF},
     {0x2000, 0x200A}, {0x3000, 0x3000}, {0x85, 0x85},     {0x2028, 0x2029}, {0x300, 0x30F},
     {0x410, 0x44F},   {0x5D0, 0x5EA},   {0x660, 0x669},   {0x905, 0x939},   {0x4E00, 0x4E40},
-    {0xAC00, 0xAC20}, {0x2160, 0x2170}, {0x1F600, 0x1F610}, {0x20000, 0x20010}, {0xB2, 0xB3},
+    {0xAC00, 0xAC20}, {0x2160, 0x2170}, {0x2F, 0x2F}, {0x1C4, 0x1CC}, {0x2B0, 0x2B8}, {0x41, 0x46}, {0x1F600, 0x1F610}, {0x20000, 0x20010}, {0xB2, 0xB3},
 };
 
-static const unsigned char *piece_end(const struct cru_classes *c, const unsigned char *p,
-                                      const unsigned char *end, uint32_t digits) {
-    return digits ? cru_piece_end_qwen2(c, p, end, digits) : cru_piece_end_gpt2(c, p, end);
-}
-
 static void check_text(pcre2_code *code, pcre2_match_data *match, const struct cru_classes *c,
-                       const unsigned char *text, size_t n, uint32_t digits) {
+                       const unsigned char *text, size_t n, uint32_t pattern,
+                       uint32_t digits) {
     for (size_t at = 0; at < n;) {
         int found = pcre2_match(code, text, n, at, PCRE2_ANCHORED, match, NULL);
         assert_true(found > 0);
         size_t want = pcre2_get_ovector_pointer(match)[1];
-        size_t got = (size_t)(piece_end(c, text + at, text + n, digits) - text);
+        size_t got = (size_t)(cru_piece_end(c, pattern, digits, text + at, text + n) - text);
         if (got != want) print_error("piece at %zu of '%.*s'\n", at, (int)n, (const char *)text);
         assert_int_equal(got, want);
         at = want;
@@ -87,7 +93,7 @@ static void equals_the_patterns(void **state) {
                 n += put_code_point(p + n,
                                     pools[pool].first + (uint32_t)(cru_random_next(&r) % span));
             }
-            check_text(code, match, &classes, p, n, patterns[k].digits);
+            check_text(code, match, &classes, p, n, patterns[k].pattern, patterns[k].digits);
         }
         pcre2_match_data_free(match);
         pcre2_code_free(code);
