@@ -33,6 +33,34 @@ static const uint8_t high_half[16] = {
     BLANK | NEWLINE, 0, SPACE | QUOTE, DIGIT, A_TO_O, P_TO_Z, A_TO_O, P_TO_Z, 0, 0, 0, 0, 0, 0, 0, 0,
 };
 
+const uint64_t cru_mark_seconds[64] = {
+    [0xCC - 0xC0] = 0xFFFFFFFFFFFFFFFF, [0xCD - 0xC0] = 0x4010FFFFFFFF7FFF,
+    [0xCE - 0xC0] = 0x0000000000000080, [0xD2 - 0xC0] = 0x00000000000000F8,
+    [0xD6 - 0xC0] = 0xBFFFFFFFFFFE0000, [0xD7 - 0xC0] = 0x00000000000000B6,
+    [0xD8 - 0xC0] = 0x0000000007FF0000, [0xD9 - 0xC0] = 0x00010000FFFFF800,
+    [0xDB - 0xC0] = 0x00003D9F9FC00000, [0xDC - 0xC0] = 0xFFFF000000020000,
+    [0xDD - 0xC0] = 0x00000000000007FF, [0xDF - 0xC0] = 0x000FF80000000000,
+    [0xE0 - 0xC0] = 0xFFBEFFFB00000000, [0xE1 - 0xC0] = 0xE089F714900020E5,
+    [0xE2 - 0xC0] = 0x00A8080000001019, [0xE3 - 0xC0] = 0x0000000000000005,
+    [0xEA - 0xC0] = 0x00008CF90E000000, [0xEF - 0xC0] = 0x01003FF000000000,
+    [0xF0 - 0xC0] = 0x0000800068430000,
+};
+
+/* The rows above that are not empty, as two tables again: bit (high half - 0xC) in low_lead. */
+static const uint8_t low_lead[16] = {
+    4 | 8, 4, 2 | 4, 4, 0, 0, 2, 2, 2, 2, 4, 2, 1 | 2, 1 | 2, 1, 2 | 4,
+};
+static const uint8_t high_lead[16] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 8};
+
+static void leads_plain(const unsigned char *p, size_t blocks, uint64_t *masks) {
+    for (size_t k = 0; k < blocks; k++, p += 64) {
+        uint64_t m = 0;
+        for (unsigned i = 0; i < 64; i++)
+            m |= (uint64_t)((low_lead[p[i] & 15] & high_lead[p[i] >> 4]) != 0) << i;
+        masks[k] = m;
+    }
+}
+
 static void masks_plain(const unsigned char *p, size_t blocks, struct cru_byte_masks *masks) {
     for (size_t k = 0; k < blocks; k++, p += 64) {
         struct cru_byte_masks m = {0};
@@ -86,7 +114,38 @@ AVX2 static void masks_avx2(const unsigned char *p, size_t blocks, struct cru_by
     }
 }
 
-__attribute__((target("avx512f,avx512bw"))) static void
+AVX2 static void leads_avx2(const unsigned char *p, size_t blocks, uint64_t *masks) {
+    const __m256i low = _mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)low_lead));
+    const __m256i high = _mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)high_lead));
+    const __m256i half = _mm256_set1_epi8(15), zero = _mm256_setzero_si256();
+    for (size_t k = 0; k < blocks; k++, p += 64) {
+        __m256i x[2];
+        for (int i = 0; i < 2; i++) {
+            x[i] = _mm256_loadu_si256((const void *)(p + 32 * i));
+            x[i] = _mm256_and_si256(
+                _mm256_shuffle_epi8(low, _mm256_and_si256(x[i], half)),
+                _mm256_shuffle_epi8(high, _mm256_and_si256(_mm256_srli_epi16(x[i], 4), half)));
+            x[i] = _mm256_cmpgt_epi8(x[i], zero);
+        }
+        masks[k] = top_bits(x[0], x[1]);
+    }
+}
+
+#define AVX512 __attribute__((target("avx512f,avx512bw")))
+
+AVX512 static void leads_avx512(const unsigned char *p, size_t blocks, uint64_t *masks) {
+    const __m512i low = _mm512_broadcast_i32x4(_mm_loadu_si128((const void *)low_lead));
+    const __m512i high = _mm512_broadcast_i32x4(_mm_loadu_si128((const void *)high_lead));
+    const __m512i half = _mm512_set1_epi8(15);
+    for (size_t k = 0; k < blocks; k++, p += 64) {
+        __m512i x = _mm512_loadu_si512(p);
+        masks[k] = _mm512_test_epi8_mask(
+            _mm512_shuffle_epi8(low, _mm512_and_si512(x, half)),
+            _mm512_shuffle_epi8(high, _mm512_and_si512(_mm512_srli_epi16(x, 4), half)));
+    }
+}
+
+AVX512 static void
 masks_avx512(const unsigned char *p, size_t blocks, struct cru_byte_masks *masks) {
     const __m512i low = _mm512_broadcast_i32x4(_mm_loadu_si128((const void *)low_half));
     const __m512i high = _mm512_broadcast_i32x4(_mm_loadu_si128((const void *)high_half));
@@ -127,6 +186,19 @@ static inline uint64_t neon_test(const uint8x16_t class[4], uint8_t bit) {
     return neon_bits(hit);
 }
 
+static void leads_neon(const unsigned char *p, size_t blocks, uint64_t *masks) {
+    const uint8x16_t low = vld1q_u8(low_lead), high = vld1q_u8(high_lead);
+    for (size_t k = 0; k < blocks; k++, p += 64) {
+        uint8x16_t hit[4];
+        for (int i = 0; i < 4; i++) {
+            uint8x16_t x = vld1q_u8(p + 16 * i);
+            hit[i] = vtstq_u8(vqtbl1q_u8(low, vandq_u8(x, vdupq_n_u8(15))),
+                              vqtbl1q_u8(high, vshrq_n_u8(x, 4)));
+        }
+        masks[k] = neon_bits(hit);
+    }
+}
+
 static void masks_neon(const unsigned char *p, size_t blocks, struct cru_byte_masks *masks) {
     const uint8x16_t low = vld1q_u8(low_half), high = vld1q_u8(high_half);
     for (size_t k = 0; k < blocks; k++, p += 64) {
@@ -151,32 +223,29 @@ static void masks_neon(const unsigned char *p, size_t blocks, struct cru_byte_ma
 }
 #endif
 
-cru_byte_masks_fn cru_byte_masks_kernel(enum cru_masks_path path) {
-    switch (path) {
-    case CRU_MASKS_PLAIN: return masks_plain;
+const struct cru_mask_kernels *cru_mask_kernels_of(enum cru_masks_path path) {
+    static const struct cru_mask_kernels plain = {"plain", masks_plain, leads_plain};
 #if defined __x86_64__
-    case CRU_MASKS_AVX2: return __builtin_cpu_supports("avx2") ? masks_avx2 : NULL;
-    case CRU_MASKS_AVX512:
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
-                   ? masks_avx512
-                   : NULL;
+    static const struct cru_mask_kernels avx2 = {"avx2", masks_avx2, leads_avx2};
+    static const struct cru_mask_kernels avx512 = {"avx512", masks_avx512, leads_avx512};
+    if (path == CRU_MASKS_AVX2) return __builtin_cpu_supports("avx2") ? &avx2 : NULL;
+    if (path == CRU_MASKS_AVX512)
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") ? &avx512
+                                                                                        : NULL;
 #elif defined HAVE_NEON
-    case CRU_MASKS_NEON: return masks_neon;
+    static const struct cru_mask_kernels neon = {"neon", masks_neon, leads_neon};
+    if (path == CRU_MASKS_NEON) return &neon;
 #endif
-    default: return NULL;
-    }
+    return path == CRU_MASKS_PLAIN ? &plain : NULL;
 }
 
-cru_byte_masks_fn cru_byte_masks_best(void) {
-    static const enum cru_masks_path order[] = {CRU_MASKS_AVX512, CRU_MASKS_AVX2, CRU_MASKS_NEON};
-    for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
-        cru_byte_masks_fn kernel = cru_byte_masks_kernel(order[i]);
-        if (kernel) return kernel;
+const struct cru_mask_kernels *cru_mask_kernels_best(void) {
+    const char *forced = getenv("CRUCIBLE_SIMD");
+    const struct cru_mask_kernels *best = NULL;
+    for (int path = CRU_MASKS_PATHS - 1; path >= 0; path--) {
+        const struct cru_mask_kernels *k = cru_mask_kernels_of((enum cru_masks_path)path);
+        if (k && forced && strcmp(k->name, forced) == 0) return k;
+        if (k && !best) best = k;
     }
-    return masks_plain;
-}
-
-const char *cru_masks_path_name(enum cru_masks_path path) {
-    static const char *const names[] = {"plain", "avx2", "avx512", "neon"};
-    return path < CRU_MASKS_PATHS ? names[path] : "";
+    return best;
 }

@@ -30,12 +30,25 @@ struct cru_byte_masks {
 typedef void (*cru_byte_masks_fn)(const unsigned char *p, size_t blocks,
                                   struct cru_byte_masks *masks);
 
+/* Sets bit i of masks[blocks] where byte i leads characters of which some are combining marks or not in
+ * normal form (NFC): a look at each such place is all the check for NFC there is. */
+typedef void (*cru_mark_leads_fn)(const unsigned char *p, size_t blocks, uint64_t *masks);
+
 enum cru_masks_path { CRU_MASKS_PLAIN, CRU_MASKS_AVX2, CRU_MASKS_AVX512, CRU_MASKS_NEON, CRU_MASKS_PATHS };
 
-/* The kernel, or NULL when this machine or build has none such. */
-cru_byte_masks_fn cru_byte_masks_kernel(enum cru_masks_path path);
-/* The fastest here. */
-cru_byte_masks_fn cru_byte_masks_best(void);
-const char *cru_masks_path_name(enum cru_masks_path path); /* "plain", "avx2", "avx512", "neon" */
+struct cru_mask_kernels {
+    const char *name; /* "plain", "avx2", "avx512", "neon" */
+    cru_byte_masks_fn byte_masks;
+    cru_mark_leads_fn mark_leads;
+};
+
+/* The kernels of a path, or NULL when this machine or build has none such. */
+const struct cru_mask_kernels *cru_mask_kernels_of(enum cru_masks_path path);
+/* The fastest here; or those that the environment variable CRUCIBLE_SIMD names, if they can run. */
+const struct cru_mask_kernels *cru_mask_kernels_best(void);
+
+/* For mark_leads: row lead - 0xC0, bit second - 0x80: whether a character that begins with these two bytes
+ * may be a mark or not in normal form. Lists of Unicode 16; tests compare it with unicode_ranges.h. */
+extern const uint64_t cru_mark_seconds[64];
 
 #endif

@@ -50,7 +50,7 @@ struct cru_encoder *cru_encoder_new(const struct cru_tokenizer *tokenizer) {
     if (!e) return NULL;
     e->tokenizer = tokenizer;
     e->rules = (struct cru_piece_rules){&tokenizer->classes, tokenizer->joins,
-                                        tokenizer->header->digits, cru_byte_masks_best()};
+                                        tokenizer->header->digits, cru_mask_kernels_best()->byte_masks};
     cru_normaliser_init(&e->normaliser);
     cru_buffer_init(&e->repaired);
     if (cru_word_cache_init(&e->words) && cru_bpe_scratch_init(&e->merging, &tokenizer->bpe) &&
@@ -73,16 +73,32 @@ void cru_encoder_free(struct cru_encoder *e) {
 }
 
 /* The bytes of a piece of n, in the first and the second word of a key; tables, because n cannot be
- * predicted and a branch on it would cost more than the look-up. */
-#define BYTES(n) (((uint64_t)1 << (8 * (n))) - 1)
+ * predicted and a branch on it would cost more than the look-up. A longer piece has row 16: the key
+ * of no piece. */
+enum { NO_KEY = 16 };
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-static const uint64_t low_mask[16] = {
-    0,          BYTES(1),   BYTES(2),   BYTES(3),   BYTES(4),   BYTES(5),   BYTES(6),   BYTES(7),
-    UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX,
-};
-static const uint64_t high_mask[16] = {
-    0, 0,        0,        0,        0,        0,        0,        0,
-    0, BYTES(1), BYTES(2), BYTES(3), BYTES(4), BYTES(5), BYTES(6), BYTES(7),
+#define BYTES(n) (((uint64_t)1 << (8 * (n))) - 1)
+#define ROW(low, high, n) {low, high, (uint64_t)(n) << 56}
+static const struct {
+    uint64_t low, high, length;
+} key_rows[NO_KEY + 1] = {
+    ROW(0, 0, 0),
+    ROW(BYTES(1), 0, 1),
+    ROW(BYTES(2), 0, 2),
+    ROW(BYTES(3), 0, 3),
+    ROW(BYTES(4), 0, 4),
+    ROW(BYTES(5), 0, 5),
+    ROW(BYTES(6), 0, 6),
+    ROW(BYTES(7), 0, 7),
+    ROW(UINT64_MAX, 0, 8),
+    ROW(UINT64_MAX, BYTES(1), 9),
+    ROW(UINT64_MAX, BYTES(2), 10),
+    ROW(UINT64_MAX, BYTES(3), 11),
+    ROW(UINT64_MAX, BYTES(4), 12),
+    ROW(UINT64_MAX, BYTES(5), 13),
+    ROW(UINT64_MAX, BYTES(6), 14),
+    ROW(UINT64_MAX, BYTES(7), 15),
+    ROW(0, 0, 255),
 };
 #endif
 
@@ -90,63 +106,60 @@ static const uint64_t high_mask[16] = {
 static inline struct cru_piece_key key_of(const unsigned char *p, size_t n) {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
     struct cru_piece_key key;
+    n = n < NO_KEY ? n : NO_KEY;
     memcpy(&key, p, 16);
-    key.low &= low_mask[n];
-    key.high = (key.high & high_mask[n]) | (uint64_t)n << 56;
+    key.low &= key_rows[n].low;
+    key.high = (key.high & key_rows[n].high) | key_rows[n].length;
     return key;
 #else
-    return cru_piece_key(p, n);
+    return n < NO_KEY ? cru_piece_key(p, n) : (struct cru_piece_key){0, 255};
 #endif
 }
 
-/* Writes the ids of a piece of 1 to CRU_CACHED_BYTES bytes that is not in the cache. */
+/* Writes the ids of a piece that is in no cache; behind the last. */
+static uint32_t *encode_new(struct cru_encoder *e, const unsigned char *p, size_t n, uint32_t *out) {
+    const struct cru_tokenizer *t = e->tokenizer;
+    if (t->header->flags & CRU_VOCAB_IGNORE_MERGES) {
+        uint32_t id = cru_vocab_word(t, p, n, cru_piece_hash(p, n));
+        if (id != CRU_NO_TOKEN) return *out = id, out + 1;
+    }
+    return out + cru_bpe_piece(&t->bpe, &e->merging, p, n, out);
+}
+
+/* Of a piece of 1 to CRU_CACHED_BYTES bytes. */
 static __attribute__((noinline)) uint32_t *encode_unseen(struct cru_encoder *e,
                                                          const unsigned char *p, size_t n,
                                                          struct cru_piece_key key, uint64_t hash,
                                                          uint32_t *out) {
-    size_t made = 1;
-    uint32_t id = cru_vocab_word(e->tokenizer, p, n, hash);
-    if (id != CRU_NO_TOKEN)
-        *out = id;
-    else
-        made = cru_bpe_piece(&e->tokenizer->bpe, &e->merging, p, n, out);
-    cru_word_cache_put(&e->words, key, hash, out, made);
-    return out + made;
+    uint32_t *behind = encode_new(e, p, n, out);
+    cru_word_cache_put(&e->words, key, hash, out, (size_t)(behind - out));
+    return behind;
 }
 
 static inline uint32_t *encode_short(struct cru_encoder *e, const unsigned char *p, size_t n,
                                      struct cru_piece_key key, uint32_t *out) {
     uint64_t hash = cru_key_hash(key);
-    uint32_t *known = cru_word_cache_get(&e->words, key, hash, out);
-    return __builtin_expect(known != NULL, 1) ? known : encode_unseen(e, p, n, key, hash, out);
+    uint32_t *known = cru_word_cache_get(&e->words, cru_word_cache_set(&e->words, hash), key, out);
+    return known ? known : encode_unseen(e, p, n, key, hash, out);
 }
 
-/* The same for a longer piece or part of one. NULL when memory is short. */
+/* The same for a longer piece or part of one. */
 static uint32_t *encode_whole(struct cru_encoder *e, const unsigned char *p, size_t n,
                               uint32_t *out) {
-    uint64_t hash = cru_piece_hash(p, n);
-    struct cru_long_entry *known = n <= CRU_LONG_BYTES ? &e->words.longs[hash & (((size_t)1 << CRU_LONG_BITS) - 1)] : NULL;
-    if (known && known->n == n && memcmp(known->bytes, p, n) == 0) {
-        memcpy(out, known->ids, known->count * sizeof *out);
-        return out + known->count;
+    if (n > CRU_LONG_BYTES) return encode_new(e, p, n, out);
+    struct cru_long_entry *slot =
+        &e->words.longs[cru_piece_hash(p, n) & (((size_t)1 << CRU_LONG_BITS) - 1)];
+    if (slot->n == n && memcmp(slot->bytes, p, n) == 0) {
+        memcpy(out, slot->ids, slot->count * sizeof *out);
+        return out + slot->count;
     }
-    uint32_t id = cru_vocab_word(e->tokenizer, p, n, hash);
-    size_t made = 1;
-    if (id != CRU_NO_TOKEN) {
-        *out = id;
-        return out + 1;
-    }
-    if (n <= CRU_SHORT_PIECE) {
-        made = cru_bpe_piece(&e->tokenizer->bpe, &e->merging, p, n, out);
-        if (known && made <= CRU_LONG_IDS) {
-            known->n = (unsigned char)n;
-            known->count = (unsigned char)made;
-            memcpy(known->bytes, p, n);
-            memcpy(known->ids, out, made * sizeof *out);
-        }
-        return out + made;
-    }
-    return out + cru_bpe_piece(&e->tokenizer->bpe, &e->merging, p, n, out);
+    uint32_t *behind = encode_new(e, p, n, out);
+    if (behind - out > CRU_LONG_IDS) return behind;
+    slot->n = (unsigned char)n;
+    slot->count = (unsigned char)(behind - out);
+    memcpy(slot->bytes, p, n);
+    memcpy(slot->ids, out, slot->count * sizeof *out);
+    return behind;
 }
 
 static uint32_t *encode_part(struct cru_encoder *e, const unsigned char *p, size_t n,
@@ -160,36 +173,44 @@ static uint32_t *encode_piece(struct cru_encoder *e, const unsigned char *p, siz
                               uint32_t *out) {
     const struct cru_joins *joins = e->tokenizer->joins;
     if (!joins || n <= CRU_CACHED_BYTES) return encode_part(e, p, n, out);
-    const unsigned char *end = p + n, *start = p;
-    uint32_t before = 0;
+    const unsigned char *end = p + n, *start = p, *three = NULL; /* the character before, of 3 bytes */
     while (p < end) {
-        uint32_t here = *p;
-        unsigned length = here < 0x80 ? 1 : here < 0xE0 ? 2 : here < 0xF0 ? 3 : 4;
-        for (unsigned i = 1; i < length; i++) here = here << 8 | p[i];
-        if ((before | here) >= 0x80 && p > start &&
-            !cru_joins_may(joins, before, here, p[-1], *p)) {
+        size_t length = *p < 0x80 ? 1 : *p < 0xE0 ? 2 : *p < 0xF0 ? 3 : 4;
+        if (three && length == 3 && !cru_joins_may(joins, three, p)) {
             out = encode_part(e, start, (size_t)(p - start), out);
-            if (!out) return NULL;
             start = p;
         }
-        before = here;
+        three = length == 3 ? p : NULL;
         p += length;
     }
     return encode_part(e, start, (size_t)(end - start), out);
 }
 
-/* Writes the ids of the parts that a window of text at p was found to have. */
+/* Writes the ids of the parts that a window of text at p was found to have. First the keys of some, and a
+ * word to the memory that their sets are wanted; then the look-ups, when the sets are there. */
 static uint32_t *encode_parts(struct cru_encoder *e, const unsigned char *p, size_t parts,
                               uint32_t *out) {
-    const uint16_t *starts = e->window.starts;
-    for (size_t i = 0; i < parts; i++) {
-        const unsigned char *q = p + starts[i];
-        size_t n = (size_t)(starts[i + 1] - starts[i]);
-        if (__builtin_expect(n <= CRU_CACHED_BYTES, 1)) {
-            out = encode_short(e, q, n, key_of(q, n), out);
-        } else {
-            out = encode_whole(e, q, n, out);
-            if (!out) return NULL;
+    enum { BATCH = 64 };
+    struct cru_piece_key keys[BATCH];
+    const struct cru_word_set *sets[BATCH];
+    for (size_t from = 0; from < parts; from += BATCH) {
+        const uint16_t *starts = e->window.starts + from;
+        size_t some = parts - from < BATCH ? parts - from : BATCH;
+        for (size_t i = 0; i < some; i++) {
+            keys[i] = key_of(p + starts[i], (size_t)(starts[i + 1] - starts[i]));
+            sets[i] = cru_word_cache_set(&e->words, cru_key_hash(keys[i]));
+            __builtin_prefetch(sets[i]);
+        }
+        for (size_t i = 0; i < some; i++) {
+            uint32_t *behind = cru_word_cache_get(&e->words, sets[i], keys[i], out);
+            if (__builtin_expect(behind == NULL, 0)) {
+                size_t n = (size_t)(starts[i + 1] - starts[i]);
+                const unsigned char *q = p + starts[i];
+                behind = n <= CRU_CACHED_BYTES
+                             ? encode_unseen(e, q, n, keys[i], cru_key_hash(keys[i]), out)
+                             : encode_whole(e, q, n, out);
+            }
+            out = behind;
         }
     }
     return out;
@@ -198,7 +219,7 @@ static uint32_t *encode_parts(struct cru_encoder *e, const unsigned char *p, siz
 /* encode_pieces for the patterns that have masks. */
 static uint32_t *encode_windows(struct cru_encoder *e, const unsigned char *p,
                                 const unsigned char *end, uint32_t *out) {
-    while (p < end && out) {
+    while (p < end) {
         size_t left = (size_t)(end - p), n = left, parts;
         const unsigned char *from = p;
         if (left > CRU_WINDOW) { /* not quite a window when a key could be read beyond the text */
@@ -222,12 +243,12 @@ static uint32_t *encode_windows(struct cru_encoder *e, const unsigned char *p,
     return out;
 }
 
-/* Writes the ids of a stretch without added tokens, in normal form; NULL when memory is short. */
+/* Writes the ids of a stretch without added tokens, in normal form. */
 static uint32_t *encode_pieces(struct cru_encoder *e, struct cru_span text, uint32_t *out) {
     const unsigned char *p = (const unsigned char *)text.p, *end = p + text.n;
     uint32_t pattern = e->tokenizer->header->pattern;
     if (pattern == CRU_PATTERN_QWEN2) return encode_windows(e, p, end, out);
-    while (p < end && out) {
+    while (p < end) {
         const unsigned char *q = cru_piece_end(e->rules.classes, pattern, e->rules.digits, p, end);
         out = encode_piece(e, p, (size_t)(q - p), out);
         p = q;
@@ -272,7 +293,6 @@ static enum cru_status encode_plain(struct cru_encoder *e, struct cru_span text,
     } else {
         out = encode_pieces(e, text, out);
     }
-    if (!out) return cru_fail_memory(err, "merging a long piece");
     ids->n = (size_t)(out - ids->p);
     return CRU_OK;
 }

@@ -6,6 +6,7 @@
 
 void cru_normaliser_init(struct cru_normaliser *normaliser) {
     memset(normaliser, 0, sizeof *normaliser);
+    normaliser->mark_leads = cru_mask_kernels_best()->mark_leads;
 }
 
 void cru_normaliser_release(struct cru_normaliser *normaliser) {
@@ -83,18 +84,35 @@ static bool compose(struct cru_normaliser *nz, const unsigned char *p, const uns
     return !out->failed;
 }
 
-/* The end of the leading part that needs no look: below U+0300 nothing composes or is reordered, and
- * all bytes of such text are below 0xCC. Eight bytes at a time: 0x4C + 0x34 reaches the top bit. */
-static const unsigned char *skip_plain(const unsigned char *p, const unsigned char *end) {
-    const uint64_t low = 0x7F7F7F7F7F7F7F7Fu, add = 0x3434343434343434u;
-    for (; end - p >= 16; p += 16) {
-        uint64_t a, b;
-        memcpy(&a, p, 8);
-        memcpy(&b, p + 8, 8);
-        if (((((a & low) + add) & a) | (((b & low) + add) & b)) & ~low) break;
+/* The first character from p on that is a mark or not in normal form; `end` when there is none. Only at
+ * leads that such characters can have is there anything to look at. */
+static const unsigned char *next_suspect(struct cru_normaliser *nz,
+                                         const struct cru_classes *classes,
+                                         const unsigned char *p, const unsigned char *end) {
+    enum { BLOCKS = sizeof nz->leads / sizeof *nz->leads };
+    while (p < end) {
+        size_t blocks = (size_t)(end - p) / 64, n;
+        if (blocks > BLOCKS) blocks = BLOCKS;
+        if (blocks > 0) {
+            nz->mark_leads(p, blocks, nz->leads);
+            n = blocks * 64;
+        } else {
+            unsigned char tail[64] = {0};
+            n = (size_t)(end - p);
+            memcpy(tail, p, n);
+            nz->mark_leads(tail, 1, nz->leads);
+            blocks = 1;
+        }
+        for (size_t k = 0; k < blocks; k++)
+            for (uint64_t m = nz->leads[k]; m; m &= m - 1) {
+                const unsigned char *q = p + 64 * k + __builtin_ctzll(m);
+                unsigned length;
+                if (!(cru_mark_seconds[*q & 63] >> (q[1] & 63) & 1)) continue;
+                if (cru_class_of(classes, cru_code_point(q, &length)) & CRU_NFC_BITS) return q;
+            }
+        p += n;
     }
-    while (p < end && *p < 0xCC) p++;
-    return p;
+    return end;
 }
 
 /* A stretch is a character, the marks behind it, and what may join it: NFC changes nothing beyond.
@@ -128,32 +146,21 @@ enum cru_status cru_normalise(struct cru_normaliser *nz, const struct cru_classe
         return CRU_OK;
     }
     const unsigned char *p = (const unsigned char *)text.p, *end = p + text.n;
-    const unsigned char *copied = p, *start = p; /* start: of the last character seen */
-    bool changed = false, joins = false;         /* joins: marks may combine with that character */
-    while (p < end) {
-        const unsigned char *plain = skip_plain(p, end);
-        if (plain > p) { /* the last plain character, whose lead byte is at most 3 back */
-            start = plain - 1;
-            while (start > p && (*start & 0xC0) == 0x80) start--;
-            joins = true;
-            p = plain;
-            continue;
-        }
+    const unsigned char *begin = p, *copied = p;
+    bool changed = false;
+    while ((p = next_suspect(nz, classes, p, end)) < end) {
+        const unsigned char *from = p;
         unsigned length;
-        unsigned class = cru_class_of(classes, cru_code_point(p, &length));
-        if (!(class & CRU_NFC_BITS)) {
-            start = p;
-            joins = !(class & CRU_LATER);
-            p += length;
-            continue;
+        if (p > begin) { /* marks may combine with the character before, unless NFC does not know it */
+            const unsigned char *start = p - 1;
+            while ((*start & 0xC0) == 0x80) start--;
+            if (!(cru_class_of(classes, cru_code_point(start, &length)) & CRU_LATER)) from = start;
         }
-        const unsigned char *from = joins ? start : p;
         while (p < end) {
-            class = cru_class_of(classes, cru_code_point(p, &length));
+            unsigned class = cru_class_of(classes, cru_code_point(p, &length));
             if (!(class & CRU_NFC_BITS)) break;
             p += length;
         }
-        joins = false; /* what follows is no mark, or the text ends */
         if (stretch_is_nfc(classes, from, p)) continue;
         if (!changed) cru_buffer_clear(&nz->out);
         changed = true;

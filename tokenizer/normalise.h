@@ -9,6 +9,7 @@
 
 #include "crucible/base/buffer.h"
 #include "crucible/base/error.h"
+#include "tokenizer/byte_masks.h"
 #include "tokenizer/unicode_classes.h"
 
 struct cru_normaliser {
@@ -16,6 +17,8 @@ struct cru_normaliser {
     int32_t *points;  /* a stretch being composed */
     int32_t *sorting; /* as large as points */
     size_t capacity;
+    cru_mark_leads_fn mark_leads;
+    uint64_t leads[64];
 };
 
 void cru_normaliser_init(struct cru_normaliser *normaliser);

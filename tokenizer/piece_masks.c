@@ -16,41 +16,38 @@ static inline uint64_t before(uint64_t bits, uint64_t carried) { return bits << 
 static inline unsigned first_bit(uint64_t bits) { return (unsigned)__builtin_ctzll(bits); }
 static inline unsigned last_bit(uint64_t bits) { return 63 - (unsigned)__builtin_clzll(bits); }
 
-/* Sets bits [i, i + n) of a mask that goes on in the next block's. */
-#define SET_RANGE(field, k, i, n)                                                                  \
-    do {                                                                                           \
-        uint64_t ones = ((uint64_t)1 << (n)) - 1;                                                  \
-        w->masks[k].field |= ones << (i);                                                          \
-        if ((i) + (n) > 64) w->masks[(k) + 1].field |= ones >> (64 - (i));                         \
-    } while (0)
-
-/* Adds the characters beyond ASCII that begin in block k to its masks, and the cuts between them. */
+/* Adds the characters beyond ASCII that begin in block k to its masks, and the cuts between them. Only
+ * the last of them can reach into the next block. */
 static void class_characters(const struct cru_piece_rules *rules, struct cru_piece_masks *w,
-                             const unsigned char *p, size_t k, size_t n, uint32_t *previous,
-                             size_t *previous_end) {
+                             const unsigned char *p, size_t k, size_t n) {
+    uint64_t letter = 0, digit = 0, blank = 0, cuts = 0, bits = 0;
+    unsigned class = 0;
     for (uint64_t leads = w->masks[k].lead; leads; leads &= leads - 1) {
         unsigned i = first_bit(leads), length;
-        size_t at = k * 64 + i;
-        const unsigned char *q = p + at;
+        const unsigned char *q = p + k * 64 + i;
         length = *q < 0xE0 ? 2 : *q < 0xF0 ? 3 : 4;
-        if (at + length > n) return; /* cut off by the window's end */
-        unsigned class = cru_class_of(rules->classes, cru_code_point(q, &length));
-        if (class & CRU_LETTER)
-            SET_RANGE(letter, k, i, length);
-        else if (class & CRU_NUMBER)
-            SET_RANGE(digit, k, i, length);
-        else if (class & CRU_SPACE)
-            SET_RANGE(blank, k, i, length);
-        if (!rules->joins) continue;
-        uint32_t bytes = (uint32_t)q[0] << 8 | q[1];
-        if (length > 2) bytes = bytes << 8 | q[2];
-        if (length > 3) bytes = bytes << 8 | q[3];
-        if (*previous_end == at && length > 2 && *previous > 0xFFFF &&
-            !cru_joins_may(rules->joins, *previous, bytes, q[-1], q[0]))
-            w->cuts[k] |= (uint64_t)1 << i;
-        *previous = bytes;
-        *previous_end = at + length;
+        if (k * 64 + i + length > n) { /* cut off by the window's end */
+            class = 0;
+            break;
+        }
+        class = cru_class_of(rules->classes, cru_code_point(q, &length));
+        bits = (((uint64_t)1 << length) - 1) << i;
+        letter |= class & CRU_LETTER ? bits : 0;
+        digit |= class & CRU_NUMBER ? bits : 0;
+        blank |= class & CRU_SPACE ? bits : 0;
+        if (i + length > 64) bits = ((uint64_t)1 << (i + length - 64)) - 1;
+        else bits = 0;
+        if (rules->joins && length == 3 && (i >= 3 || k > 0) && q[-3] >= 0xE0 && q[-3] < 0xF0)
+            cuts |= (uint64_t)!cru_joins_may(rules->joins, q - 3, q) << i;
     }
+    w->masks[k].letter |= letter;
+    w->masks[k].digit |= digit;
+    w->masks[k].blank |= blank;
+    w->cuts[k] = cuts;
+    struct cru_byte_masks *next = &w->masks[k + 1];
+    next->letter |= class & CRU_LETTER ? bits : 0;
+    next->digit |= class & CRU_NUMBER ? bits : 0;
+    next->blank |= class & CRU_SPACE ? bits : 0;
 }
 
 /* The contraction at a quote takes the letters behind it from the piece they would begin: "'tis" is 't is. */
@@ -177,10 +174,8 @@ size_t cru_piece_masks_find(const struct cru_piece_rules *rules, struct cru_piec
     memset(&w->masks[blocks], 0, sizeof w->masks[blocks]);
     memset(w->bounds, 0, (blocks + 1) * sizeof *w->bounds);
     memset(w->cuts, 0, (blocks + 1) * sizeof *w->cuts);
-    uint32_t previous = 0;
-    size_t previous_end = SIZE_MAX;
     for (size_t k = 0; k < blocks; k++)
-        if (w->masks[k].lead) class_characters(rules, w, p, k, n, &previous, &previous_end);
+        if (w->masks[k].lead) class_characters(rules, w, p, k, n);
 
     struct carry c = {0};
     for (size_t k = 0; k < blocks; k++) {

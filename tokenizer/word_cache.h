@@ -4,11 +4,12 @@
  * before, so this is where encoding spends its time, and what it looks like is what makes it fast.
  *
  *   set, one cache line:   [ low high | id id id id ][ low high | id id id id ]
- *                            bytes of the piece, zeros; high's last byte is
- *                            (number of ids) << 4 | (number of bytes)
+ *                            bytes of the piece,             the last id's top 4 bits
+ *                            zeros, number of bytes          are the number of ids
  *
  * A piece of more than 4 ids keeps them in `pool`; when that is full, all is forgotten. Pieces of 16 to
- * 46 bytes have a plainer table. The size is fixed. One thread; borrowed by nobody.
+ * 46 bytes have a table of two lines an entry. Some 22 MiB, whatever the text: large, because a
+ * corpus has half a million different words; sets are asked for well before they are read. One thread.
  */
 #ifndef CRU_TOKENIZER_WORD_CACHE_H
 #define CRU_TOKENIZER_WORD_CACHE_H
@@ -23,8 +24,9 @@ enum {
     CRU_CACHED_BYTES = 15,
     CRU_INLINE_IDS = 4,
     CRU_IN_POOL = 15, /* in place of a count: ids[0] is a place in the pool, ids[1] the count */
-    CRU_SET_BITS = 15,
-    CRU_LONG_BITS = 14,
+    CRU_COUNT_SHIFT = 28,
+    CRU_SET_BITS = 18,
+    CRU_LONG_BITS = 15,
     CRU_LONG_BYTES = 46,
     CRU_LONG_IDS = 20,
     CRU_POOL_IDS = 1 << 17,
@@ -59,29 +61,27 @@ void cru_word_cache_release(struct cru_word_cache *cache);
 void cru_word_cache_put(struct cru_word_cache *cache, struct cru_piece_key key, uint64_t hash,
                         const uint32_t *ids, size_t n);
 
-/* The two numbers that share the last byte of a key, wherever that byte is in the word. */
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-enum { CRU_COUNT_SHIFT = 60 };
-#else
-enum { CRU_COUNT_SHIFT = 4 };
-#endif
+static inline const struct cru_word_set *cru_word_cache_set(const struct cru_word_cache *cache,
+                                                            uint64_t hash) {
+    return &cache->sets[hash >> (64 - CRU_SET_BITS)];
+}
 
 /* The ids of the piece, written to out, which has room for CRU_INLINE_IDS and for all of them: behind
  * the last; or NULL when the piece is not known. */
 static inline uint32_t *cru_word_cache_get(const struct cru_word_cache *cache,
-                                           struct cru_piece_key key, uint64_t hash, uint32_t *out) {
-    const uint64_t count_bits = (uint64_t)15 << CRU_COUNT_SHIFT;
-    const struct cru_word_set *set = &cache->sets[hash >> (64 - CRU_SET_BITS)];
-    uint64_t first = (set->way[0].low ^ key.low) | ((set->way[0].high & ~count_bits) ^ key.high);
-    uint64_t second = (set->way[1].low ^ key.low) | ((set->way[1].high & ~count_bits) ^ key.high);
-    if (first && second) return NULL;
+                                           const struct cru_word_set *set, struct cru_piece_key key,
+                                           uint32_t *out) {
+    uint64_t first = (set->way[0].low ^ key.low) | (set->way[0].high ^ key.high);
+    uint64_t second = (set->way[1].low ^ key.low) | (set->way[1].high ^ key.high);
+    if (__builtin_expect(first && second, 0)) return NULL;
     const struct cru_word_entry *way = &set->way[first != 0]; /* no branch: it is a coin toss */
-    size_t count = way->high >> CRU_COUNT_SHIFT & 15;
+    uint32_t fourth = way->ids[3], count = fourth >> CRU_COUNT_SHIFT;
     if (__builtin_expect(count == CRU_IN_POOL, 0)) {
         memcpy(out, cache->pool + way->ids[0], way->ids[1] * sizeof *out);
         return out + way->ids[1];
     }
-    memcpy(out, way->ids, sizeof way->ids);
+    memcpy(out, way->ids, 3 * sizeof *out);
+    out[3] = fourth & ((1u << CRU_COUNT_SHIFT) - 1);
     return out + count;
 }
 
