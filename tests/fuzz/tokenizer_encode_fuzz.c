@@ -16,10 +16,10 @@ static bool add_steps(struct cru_vocab_draft *d, struct cru_error *err) {
     cru_buffer_init(&steps);
     cru_split_step_add(&steps, CRU_STEP_DIGITS, CRU_SPLIT_CONTIGUOUS, 0, CRU_SPAN(""));
     cru_split_step_add(&steps, CRU_STEP_REGEX, CRU_SPLIT_ISOLATED, 0,
-                       CRU_SPAN("[\x{4e00}-\x{9fa5}\x{3040}-\x{30ff}]+"));
+                       CRU_SPAN("[\\x{4e00}-\\x{9fa5}\\x{3040}-\\x{30ff}]+"));
     cru_split_step_add(&steps, CRU_STEP_REGEX, CRU_SPLIT_ISOLATED, 0,
-                       CRU_SPAN("[!-/][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+"
-                                "[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"));
+                       CRU_SPAN("[!-/][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+"
+                                "[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"));
     bool good = !steps.failed && !cru_vocab_draft_steps(d, cru_buffer_span(&steps), err);
     cru_buffer_release(&steps);
     return good;
