@@ -13,6 +13,7 @@ struct cru_ddm_analyzer *cru_ddm_analyzer_new(void) {
     cru_novelty_init(&a->grams);
     cru_novelty_init(&a->occurrences);
     a->clock = 1;
+    for (int i = 2; i < CRU_DDM_LOGS; i++) a->logs[i] = i * log2(i);
     if (cru_lexicon_builtin("en", &a->english, NULL) != CRU_OK) {
         cru_ddm_analyzer_free(a);
         return NULL;
@@ -30,6 +31,8 @@ void cru_ddm_analyzer_free(struct cru_ddm_analyzer *a) {
     free(a->segments);
     free(a->first);
     free(a->keys);
+    free(a->verb_run);
+    free(a->buckets);
     cru_lexicon_free(a->english);
     free(a);
 }

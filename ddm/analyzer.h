@@ -16,8 +16,9 @@
  * (Chinese) and .33, .40, .44 (Japanese) as its signal_score, against .487 in English.
  */
 enum {
-    CRU_DDM_WORDS = 4,       /* words a gram */
-    CRU_DDM_CHARACTERS = 8,  /* the same, when the first is such a character */
+    CRU_DDM_WORDS = 4,      /* words a gram */
+    CRU_DDM_CHARACTERS = 8, /* the same, when the first is such a character */
+    CRU_DDM_LOGS = 512,
     CRU_DDM_AHEAD = 12,      /* words between asking for a slot and using it */
     CRU_DDM_TTR_WINDOW = 50, /* words; Covington, McFall 2010 use 50 to 500 */
 };
@@ -31,6 +32,12 @@ struct cru_ddm_analyzer {
     uint64_t *keys; /* of the grams of two segments, room for cap_keys each */
     size_t cap_keys;
     struct cru_drift_times times;
+    /* of the quality factors: by verb, the run that saw it; buckets of a segment's words */
+    uint32_t *verb_run, verb_clock;
+    size_t cap_verbs;
+    double logs[CRU_DDM_LOGS]; /* n log2 n */
+    uint16_t *buckets;
+    size_t cap_buckets;
     struct cru_lexicon *english;       /* compiled in; NULL when there is none */
     const struct cru_lexicon *lexicon; /* of the texts to come; NULL: no cues */
     struct cru_novelty grams;          /* stamp: segment */

@@ -10,7 +10,7 @@ struct parse {
     struct cru_words words;
     const char *name;
     size_t line;
-    struct cru_verb_form *pairs; /* before the table is made */
+    struct cru_word_entry *pairs; /* before the table is made */
     size_t n_pairs, cap_pairs;
 };
 
@@ -124,19 +124,21 @@ static enum cru_status add_entry(struct parse *p, enum cru_cue cue, struct cru_s
     return CRU_OK;
 }
 
-/* The forms of one verb. A form that two verbs share stays with the first. */
-static enum cru_status add_verb(struct parse *p, struct cru_span rest, struct cru_error *err) {
+/* The forms of one verb, or function words. A form that two verbs share stays with the first. */
+static enum cru_status add_forms(struct parse *p, bool verb, struct cru_span rest,
+                                 struct cru_error *err) {
     struct cru_lexicon *l = p->lexicon;
-    if (rest.n == 0) return wrong(p, err, "no forms of a verb", rest);
-    l->n_verbs++;
+    if (rest.n == 0) return wrong(p, err, verb ? "no forms of a verb" : "no words", rest);
+    l->n_verbs += verb;
     while (rest.n > 0) {
         struct cru_span word = next_word(&rest);
         char form[CRU_WORD_FORM];
         size_t n = cru_word_form(word, form);
         if (n == 0) return wrong(p, err, "not a word, or longer than 48 bytes", word);
         if (!RESERVE(p, pairs, n_pairs, cap_pairs, 1)) return cru_fail_memory(err, "cue lexicon");
-        p->pairs[p->n_pairs++] =
-            (struct cru_verb_form){cru_word_form_hash(form, n), (uint32_t)l->n_verbs};
+        p->pairs[p->n_pairs++] = (struct cru_word_entry){
+            cru_word_form_hash(form, n), verb ? (uint32_t)l->n_verbs : CRU_LEXICON_FUNCTION};
+        l->n_function_words += !verb;
     }
     return CRU_OK;
 }
@@ -157,12 +159,13 @@ static enum cru_status read_line(struct parse *p, struct cru_span line, struct c
         return CRU_OK;
     }
     if (!l->language[0]) return wrong(p, err, "the first line must name the language", word);
-    if (cru_span_is(word, "verb")) return add_verb(p, rest, err);
+    bool verb = cru_span_is(word, "verb");
+    if (verb || cru_span_is(word, "function")) return add_forms(p, verb, rest, err);
     for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++)
         if (cru_span_is(word, classes[i].name)) return add_entry(p, classes[i].cue, rest, err);
     return wrong(p, err,
                  "not a class (correction, verification, exploration, conclusion, enumeration, "
-                 "verb)",
+                 "verb, function)",
                  word);
 }
 
@@ -198,20 +201,21 @@ static bool make_slots(struct cru_lexicon *l) {
     return true;
 }
 
-static bool make_verbs(struct parse *p) {
+static bool make_words(struct parse *p) {
     struct cru_lexicon *l = p->lexicon;
     size_t size = power_above(2 * p->n_pairs);
-    l->verbs = calloc(size, sizeof *l->verbs);
-    if (!l->verbs) return false;
-    l->verb_mask = size - 1;
+    l->words = calloc(size, sizeof *l->words);
+    if (!l->words) return false;
+    l->word_mask = size - 1;
     for (size_t i = 0; i < p->n_pairs; i++) {
-        size_t at = p->pairs[i].form >> 8 & l->verb_mask;
-        while (l->verbs[at].form != 0 && l->verbs[at].form != p->pairs[i].form)
-            at = (at + 1) & l->verb_mask;
-        if (l->verbs[at].form != 0) continue;
-        l->verbs[at] = p->pairs[i];
-        l->n_verb_forms++;
-        set_bit(l->verb_filter, p->pairs[i].form);
+        uint32_t form = p->pairs[i].form, what = p->pairs[i].what;
+        size_t at = form >> 8 & l->word_mask;
+        while (l->words[at].form != 0 && l->words[at].form != form) at = (at + 1) & l->word_mask;
+        l->n_word_forms += l->words[at].form == 0;
+        l->words[at].form = form;
+        if (what == CRU_LEXICON_FUNCTION || (l->words[at].what & ~CRU_LEXICON_FUNCTION) == 0)
+            l->words[at].what |= what;
+        set_bit(l->word_filter, form);
     }
     return true;
 }
@@ -235,7 +239,7 @@ enum cru_status cru_lexicon_parse(struct cru_span file, const char *name,
     if (status == CRU_OK && !p.lexicon->language[0])
         status =
             cru_fail(err, CRU_USAGE, "cannot read cue lexicon: '%s': it names no language", name);
-    if (status == CRU_OK && (!make_slots(p.lexicon) || !make_verbs(&p)))
+    if (status == CRU_OK && (!make_slots(p.lexicon) || !make_words(&p)))
         status = cru_fail_memory(err, "cue lexicon");
     cru_words_release(&p.words);
     free(p.pairs);
@@ -251,7 +255,7 @@ void cru_lexicon_free(struct cru_lexicon *l) {
     free(l->entries);
     free(l->forms);
     free(l->bytes);
-    free(l->verbs);
+    free(l->words);
     free(l->slots);
     free(l);
 }

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Cue lexicons: the words by which a writer marks a turn of thought, a file a language, and the
- * verbs of that language. recipes/cues/LANGUAGE.cues are the files; they are compiled in, so that a
- * program needs no installed data, and a directory of others can take their place at run time.
+ * verbs and frequent words of that language. recipes/cues/LANGUAGE.cues are the files; they are
+ * compiled in, so that a program needs no installed data, and a directory of others can take their
+ * place at run time.
  *
  *   # all behind a # that begins a line
  *   language en
  *   correction   clause    hold on         CLASS PLACE PHRASE
  *   enumeration  sentence  step #          # alone: a number of up to 3 digits, or one letter
  *   verb         find finds found finding  one verb and its forms
+ *   function     the of and                frequent words that say little, any number a line
  *
  *   CLASS  correction verification exploration   counted
  *          conclusion enumeration                only begin a segment
@@ -59,9 +61,10 @@ struct cru_cue_entry {
     bool number; /* a number must follow */
 };
 
-struct cru_verb_form {
-    uint32_t form, verb; /* verb: 1, 2, ... */
+struct cru_word_entry {
+    uint32_t form, what; /* what: number of the verb, from 1, and CRU_LEXICON_FUNCTION */
 };
+#define CRU_LEXICON_FUNCTION 0x80000000u
 
 enum { CRU_LEXICON_FILTER = 1 << 14 }; /* bits */
 
@@ -73,14 +76,15 @@ struct cru_lexicon {
     size_t n_forms, cap_forms;
     char *bytes;
     size_t n_bytes, cap_bytes;
-    struct cru_verb_form *verbs; /* open addressing by form, form 0: empty; size verb_mask + 1 */
-    size_t n_verb_forms, verb_mask, n_verbs;
+    struct cru_word_entry *words; /* open addressing by form, form 0: empty; size word_mask + 1 */
+    size_t n_word_forms, word_mask, n_verbs, n_function_words;
     int32_t *slots; /* index of the first entry with such a first word, -1: none */
     size_t slot_mask;
     /* bits, by the top of: the form of a phrase of one word, the pair of the first two of a longer
-     * one, the form of a verb */
+     * one, the form of a verb or a
+     * function word */
     uint64_t filter[CRU_LEXICON_FILTER / 64], pair_filter[CRU_LEXICON_FILTER / 64],
-        verb_filter[CRU_LEXICON_FILTER / 64];
+        word_filter[CRU_LEXICON_FILTER / 64];
 };
 
 /* Reads a lexicon from the bytes of a file; `name` is for messages. *lexicon is NULL on failure. */
@@ -107,12 +111,12 @@ static inline bool cru_lexicon_may_begin(const struct cru_lexicon *l, uint32_t f
            cru_lexicon_bit(l->pair_filter, cru_lexicon_pair(form, second));
 }
 
-/* Which verb a form belongs to; 0: none. */
-static inline uint32_t cru_lexicon_verb(const struct cru_lexicon *l, uint32_t form) {
-    if (!cru_lexicon_bit(l->verb_filter, form)) return 0;
-    for (size_t i = form >> 8 & l->verb_mask;; i = (i + 1) & l->verb_mask) {
-        if (l->verbs[i].form == form) return l->verbs[i].verb;
-        if (l->verbs[i].form == 0) return 0;
+/* Which verb a form belongs to, and whether it is a function word; 0: neither. */
+static inline uint32_t cru_lexicon_word(const struct cru_lexicon *l, uint32_t form) {
+    if (!cru_lexicon_bit(l->word_filter, form)) return 0;
+    for (size_t i = form >> 8 & l->word_mask;; i = (i + 1) & l->word_mask) {
+        if (l->words[i].form == form) return l->words[i].what;
+        if (l->words[i].form == 0) return 0;
     }
 }
 

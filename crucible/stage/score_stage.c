@@ -228,15 +228,12 @@ static void render_ddm(struct cru_buffer *json, const struct cru_ddm_result *r,
     close_object(json);
 }
 
+/* What could not be measured is left out. */
 static void render_quality(struct cru_buffer *json, const struct cru_quality *q) {
     cru_buffer_add_char(json, '{');
-    add_real(json, "lexical_diversity", q->lexical_diversity);
-    add_real(json, "distinct_ngrams", q->distinct_ngrams);
-    add_real(json, "mean_word_length", q->mean_word_length);
-    add_real(json, "mean_sentence_length", q->mean_sentence_length);
-    add_real(json, "alphabetic_words", q->alphabetic_words);
-    add_real(json, "digit_share", q->digit_share);
-    add_real(json, "byte_entropy", q->byte_entropy);
+    for (int f = 0; f < CRU_FACTORS; f++)
+        if (isfinite(q->factor[f]))
+            add_real(json, cru_factor_name((enum cru_factor)f), q->factor[f]);
     close_object(json);
 }
 
@@ -269,7 +266,8 @@ static enum cru_status score_document(struct score *s, struct worker *w, struct 
     if (status == CRU_BAD)
         return cru_doc_wrong(batch, doc, "score", "too-long", "4 GiB is the limit of a text");
     if (status != CRU_OK) return status;
-    cru_quality_measure(w->analyzer, text, &q);
+    status = cru_quality_measure(w->analyzer, text, &q, err);
+    if (status != CRU_OK) return status;
 
     cru_buffer_clear(&w->json);
     render_quality(&w->json, &q);

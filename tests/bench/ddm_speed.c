@@ -74,8 +74,8 @@ int main(int argc, char **argv) {
                     return 2;
                 sum += r.signal_score;
                 if (!quality) continue;
-                cru_quality_measure(analyzer, batch.docs[i].text, &q);
-                sum += q.byte_entropy;
+                if (cru_quality_measure(analyzer, batch.docs[i].text, &q, &err) != CRU_OK) return 2;
+                sum += q.factor[CRU_BYTE_ENTROPY];
             }
             rounds[n++] = cpu_seconds() - start;
         }

@@ -22,15 +22,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const struct cru_ddm_config *config = cru_ddm_profile(data[0] & 4 ? "traces" : "web");
     check(cru_ddm_score(analyzer, text, (enum cru_ddm_region)(data[0] & 3), config, &r, NULL) ==
           CRU_OK);
-    cru_quality_measure(analyzer, text, &q);
+    check(cru_quality_measure(analyzer, text, &q, NULL) == CRU_OK);
     check(r.signal_score >= -1 && r.signal_score <= 1);
     check(r.engaged >= 0 && r.engaged <= 1 + 1e-9 && r.coherence >= -1e-9 && r.coherence <= 1);
     check(r.low_time >= 0 && r.low_time <= r.time * (1 + 1e-9));
     check(r.p_low >= 0 && r.p_low <= 1 && r.weight >= 0 && r.weight <= 2);
     check(r.novelty >= 0 && r.novelty <= 1 && r.repetition >= 0 && r.repetition < 1);
-    check(q.lexical_diversity >= 0 && q.lexical_diversity <= 1 && q.distinct_ngrams <= 1);
-    check(q.digit_share >= 0 && q.digit_share <= 1 && q.byte_entropy <= 8 + 1e-9);
-    check(isfinite(q.mean_word_length) && isfinite(q.mean_sentence_length));
+    for (int f = 0; f < CRU_FACTORS; f++) {
+        double x = q.factor[f];
+        if (f == CRU_MEAN_SENTENCE_LENGTH)
+            check(x >= 0 && isfinite(x));
+        else if (f == CRU_BYTE_ENTROPY)
+            check(x >= 0 && x <= 8 + 1e-9);
+        else
+            check(isnan(x) || (x >= 0 && x <= 1));
+    }
     size_t n;
     const struct cru_ddm_segment *s = cru_ddm_segments(analyzer, &n);
     check(n == r.segments);

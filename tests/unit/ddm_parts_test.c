@@ -277,7 +277,7 @@ static void reads_lexicons(void **state) {
     (void)state;
     static const char file[] =
         "# words\r\nlanguage en\r\n correction\tclause  Nope,\tnot  that \r\n"
-        "verb go goes\nverb goes went\nexploration anywhere nope\n"
+        "verb go goes\nverb goes went\nfunction gone THE\nexploration anywhere nope\n"
         "enumeration sentence part #";
     struct cru_lexicon *l;
     assert_int_equal(cru_lexicon_parse(cru_span_of(file), "f", &l, NULL), CRU_OK);
@@ -290,10 +290,10 @@ static void reads_lexicons(void **state) {
     static const struct {
         const char *form;
         uint32_t verb;
-    } verbs[] = {{"go", 1}, {"goes", 1}, {"went", 2}, {"gone", 0}};
+    } verbs[] = {{"go", 1}, {"goes", 1}, {"went", 2}, {"gone", CRU_LEXICON_FUNCTION}};
     for (size_t i = 0; i < 4; i++)
         assert_int_equal(
-            cru_lexicon_verb(l, cru_word_form_hash(verbs[i].form, strlen(verbs[i].form))),
+            cru_lexicon_word(l, cru_word_form_hash(verbs[i].form, strlen(verbs[i].form))),
             verbs[i].verb);
     cru_lexicon_free(l);
 }
@@ -369,32 +369,70 @@ static struct cru_quality quality_of(const char *text) {
     struct cru_span span = cru_span_of(text);
     assert_int_equal(cru_ddm_score(analyzer, span, CRU_DDM_TEXT, cru_ddm_profile("web"), &r, NULL),
                      CRU_OK);
-    cru_quality_measure(analyzer, span, &q);
+    assert_int_equal(cru_quality_measure(analyzer, span, &q, NULL), CRU_OK);
     cru_ddm_analyzer_free(analyzer);
     return q;
 }
 
-static void assert_close(double a, double b) {
-    if (!(fabs(a - b) < 1e-12)) fail_msg("%.15g is not %.15g", a, b);
+static void assert_factor(const char *text, enum cru_factor factor, double expected) {
+    double x = quality_of(text).factor[factor];
+    if (isnan(expected) ? !isnan(x) : !(fabs(x - expected) < 1e-12))
+        fail_msg("%s of '%.60s': %.15g is not %.15g", cru_factor_name(factor), text, x, expected);
 }
 
 static void measures_quality(void **state) {
     (void)state;
-    struct cru_quality q = quality_of("ab ab cd. 12 caf\xC3\xA9");
-    assert_close(q.lexical_diversity, 4 / 5.);
-    assert_close(q.distinct_ngrams, 1);
-    assert_close(q.mean_word_length, 13 / 5.); /* characters, not bytes */
-    assert_close(q.mean_sentence_length, 5 / 2.);
-    assert_close(q.alphabetic_words, 4 / 5.);
-    assert_close(q.digit_share, 2 / 13.);
-    q = quality_of("aaaa");
-    assert_close(q.byte_entropy, 0);
-    q = quality_of("abab");
-    assert_close(q.byte_entropy, 1);
-    q = quality_of("a b c d a b c d a b c d"); /* 9 grams, 4 of them distinct */
-    assert_close(q.distinct_ngrams, 4 / 9.);
-    q = quality_of("\x80\x80"); /* not UTF-8: no division by nothing */
-    assert_true(q.mean_word_length > 0);
+    static const char text[] = "ab ab cd. 12 caf\xC3\xA9";
+    assert_factor(text, CRU_LEXICAL_DIVERSITY, 4 / 5.);
+    assert_factor(text, CRU_DISTINCT_NGRAMS, 1);
+    assert_factor(text, CRU_MEAN_SENTENCE_LENGTH, 5 / 2.);
+    assert_factor(text, CRU_ALPHABETIC_WORDS, 4 / 5.);
+    assert_factor("aaaa", CRU_BYTE_ENTROPY, 0);
+    assert_factor("abab", CRU_BYTE_ENTROPY, 1);
+    assert_factor("ab cd", CRU_BYTE_ENTROPY, 2); /* white space does not count */
+    /* 9 grams, 4 of them distinct */
+    assert_factor("a b c d a b c d a b c d", CRU_DISTINCT_NGRAMS, 4 / 9.);
+    assert_factor("The cat and THE dog have x, of", CRU_FUNCTION_WORDS, 5 / 8.);
+    assert_factor("", CRU_FUNCTION_WORDS, 0);
+    assert_true(quality_of("\x80\x80").factor[CRU_MEAN_SENTENCE_LENGTH] > 0);
+    for (int f = 0; f < CRU_FACTORS; f++)
+        assert_true(strlen(cru_factor_name((enum cru_factor)f)) > 8);
+}
+
+static void measures_verbs(void **state) {
+    (void)state;
+    assert_factor("nothing here", CRU_VERB_UNIQUENESS, (double)NAN);
+    assert_factor("He went. She goes, they gone.", CRU_VERB_UNIQUENESS, 1 / 3.);
+    assert_factor("He went and took it.", CRU_VERB_UNIQUENESS, 1);
+    /* runs of 25: one verb alone, then 25 of which 2 are distinct; what is left over is not seen */
+    struct cru_buffer text;
+    cru_buffer_init(&text);
+    for (int i = 0; i < 25; i++) cru_buffer_add_string(&text, "went ");
+    for (int i = 0; i < 25; i++) cru_buffer_add_string(&text, i ? "took " : "Goes, ");
+    cru_buffer_add(&text, "asked", 6);
+    assert_factor(text.p, CRU_VERB_UNIQUENESS, (1 + 2) / 50.);
+    cru_buffer_release(&text);
+}
+
+static void measures_meanings(void **state) {
+    (void)state;
+    static const char a[] =
+        "alpha beta gamma delta epsilon zeta theta kappa", /* 8 words: a segment */
+        b[] = "north south eastern western upper lower inner outer";
+    char text[400];
+    assert_factor(a, CRU_SEMANTIC_DIVERSITY, (double)NAN); /* one segment */
+    snprintf(text, sizeof text, "%s\n\n%s", a, a);
+    assert_factor(text, CRU_SEMANTIC_DIVERSITY, 0);
+    /* order and case do not matter, function words and short words are not seen */
+    snprintf(text, sizeof text, "%s\n\nThe KAPPA, theta zeta of epsilon delta gamma beta ALPHA x y",
+             a);
+    assert_factor(text, CRU_SEMANTIC_DIVERSITY, 0);
+    /* nothing in common, if no two of the 16 words share a bucket: they do not */
+    snprintf(text, sizeof text, "%s\n\n%s", a, b);
+    assert_factor(text, CRU_SEMANTIC_DIVERSITY, 1);
+    /* three segments, one pair of three alike */
+    snprintf(text, sizeof text, "%s\n\n%s\n\n%s", a, b, a);
+    assert_factor(text, CRU_SEMANTIC_DIVERSITY, 2 / 3.);
 }
 
 static int begin(void **state) {
@@ -418,6 +456,8 @@ int main(void) {
         cmocka_unit_test(reads_lexicons),
         cmocka_unit_test(refuses_wrong_lexicons),
         cmocka_unit_test(measures_quality),
+        cmocka_unit_test(measures_verbs),
+        cmocka_unit_test(measures_meanings),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }
