@@ -17,9 +17,6 @@ static const char end_of_text[] = "<|endoftext|>";
 /* A pair seen once is no pattern; GPT-2's vocabulary was made with the same limit. */
 enum { MIN_COUNT = 2 };
 
-/* What a compiled vocabulary takes; only runs of one character or phrase ever get there. */
-enum { MAX_TOKEN_BYTES = 4096 };
-
 /* A counter with its place in the list of those that no thread has. */
 struct counter {
     struct cru_piece_counter *counter;
@@ -180,7 +177,7 @@ static enum cru_status train(struct cru_vocab_training *t, struct cru_error *err
     struct cru_budget budget = {.limit = t->common->memory, .tmpdir = t->common->tmpdir};
     struct cru_bpe_train_params params = {.n_merges = t->n_merges,
                                           .min_count = MIN_COUNT,
-                                          .max_bytes = MAX_TOKEN_BYTES,
+                                          .max_bytes = CRU_MAX_TOKEN,
                                           .threads = (size_t)t->common->threads,
                                           .barred = t->barred,
                                           .n_barred = t->n_barred,
