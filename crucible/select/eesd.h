@@ -6,8 +6,8 @@
  *   F(S) = sum_i weight_i * max(0, max_{j in S} <x_i, x_j>)  +  sum_{j in S} bonus_j
  *
  * which is monotone and submodular, by exact batched lazy greedy (Minoux 1978): an old gain of a
- * candidate is an upper bound of its gain now, so only the best bounds are computed anew, some
- * dozens at a time and together (similarity.h). The picks are those of plain greedy, ties to the
+ * candidate is an upper bound of its gain now, so only the best bounds are computed anew, and as
+ * cheaply as can be (gains.h). The picks are those of plain greedy, ties to the
  * smaller row, so F(S) >= (1 - 1/e) max F (Nemhauser, Wolsey, Fisher 1978).
  *
  * With costs (tokens) greedy goes by gain per cost, and the best affordable single document
@@ -15,8 +15,9 @@
  * Leskovec et al. 2007).
  *
  * Rows are int8, dots int32, gains int64: all exact, so that picks do not depend on threads, SIMD
- * path or device. There is never an n by n matrix; memory beside the rows: 20 bytes a member, and a
- * work area of at most 1 MiB + 1 KiB * d. One call at a time a result; the pool is only read.
+ * path or device. There is never an n by n matrix; memory beside the rows: 58 bytes a member, lists
+ * of at most 48 MiB (2,400 bytes a member when that is less), and a work area of at most 75 MiB +
+ * 1 KiB * d. One call at a time a result; the pool is only read.
  * CRU_FATAL only when memory is short.
  */
 #ifndef CRU_SELECT_EESD_H
@@ -34,6 +35,7 @@ struct cru_eesd_pool {
     const uint16_t *weight; /* of each row, fixed point with 65535 = 1 */
     const int64_t *bonus;   /* of each row, not negative, in units of F; NULL: none */
     const uint64_t *cost;   /* of each row, at least 1; NULL: all 1 */
+    size_t lists;           /* bytes for lists (gains.h); 0: as many as are of use */
 };
 
 enum {

@@ -230,8 +230,7 @@ enum cru_status cru_npy_open(const char *path, struct cru_npy_reader **reader,
                 : ((uint64_t)about.st_size - r->shape.offset) / need;
     if (there < r->shape.rows) {
         cru_fail(err, CRU_FATAL, "embeddings: '%s': the file is cut: %llu of %llu rows are there",
-                 path, (unsigned long long)there,
-                 (unsigned long long)r->shape.rows);
+                 path, (unsigned long long)there, (unsigned long long)r->shape.rows);
         goto out;
     }
     if (!(r->bytes = malloc(need))) {

@@ -56,10 +56,36 @@ size_t cru_panel_bytes(size_t d);
 /* Fills the panel with the rows candidates[0..m). panel->packed must be set. */
 void cru_panel_pack(struct cru_panel *panel, enum cru_simd path, const int8_t *rows, size_t d,
                     const uint32_t *candidates, size_t m);
-/* gains[c] += sum over the rows members[0..n) of weight[members[i]] * max(0, dot - cover[i]).
- * gains has CRU_PANEL elements; cover (not negative) is indexed by i, weight by row. */
-void cru_panel_gains(const struct cru_panel *panel, const int8_t *rows, const uint32_t *members,
-                     size_t n, const int32_t *cover, const uint16_t *weight, int64_t *gains);
+/* Those pairs of a row and a candidate whose dot is above the row's cover. */
+struct cru_pairs {
+    uint32_t *where; /* i * CRU_PANEL + c; room for capacity + CRU_PAIRS_SLACK */
+    uint32_t *dot;   /* the same room */
+    size_t n, capacity;
+    bool overflow; /* there were more; what is there is then of no use */
+};
+enum { CRU_PAIRS_SLACK = 16 };
+
+/* What a sum runs over. All but weight are indexed by i < n. */
+struct cru_rows {
+    const int8_t *rows;
+    const uint32_t *members;
+    size_t n;
+    const int32_t *cover;   /* not negative */
+    const int32_t *ceiling; /* not below cover; NULL: none */
+    const uint16_t *weight; /* of each row */
+};
+
+/* gains[c] += sum over i of weight[members[i]] * max(0, min(dot, ceiling[i]) - cover[i]). Without
+ * a ceiling these are gains over a cover; with one, what gains lose while the cover rises from
+ * `cover` to `ceiling`. gains has CRU_PANEL elements. `pairs` (NULL: not wanted) is appended to, in
+ * order of i; at most 2^26 rows then. */
+void cru_panel_gains(const struct cru_panel *panel, const struct cru_rows *over, int64_t *gains,
+                     struct cru_pairs *pairs);
+/* Both ways at once, over no cover: gains[c] as above, and mirror[i] += sum over c of weight of
+ * candidate c times max(0, dot), which is what row i would gain from the candidates. weights[c] is
+ * 0 beyond the panel's m. cover and ceiling of `over` are not read. */
+void cru_panel_mirror(const struct cru_panel *panel, const struct cru_rows *over,
+                      const uint32_t weights[CRU_PANEL], int64_t *gains, int64_t *mirror);
 /* cover[i] = max(cover[i], dot of row members[i] with row `candidate`). */
 void cru_cover_raise(enum cru_simd path, const int8_t *rows, size_t d, const uint32_t *members,
                      size_t n, uint32_t candidate, int32_t *cover);

@@ -29,10 +29,86 @@ static int32_t dot(const int8_t *a, const int8_t *b, size_t d) {
     return sum;
 }
 
+static int32_t dot_of(const struct cru_panel *panel, const struct cru_rows *over, size_t i,
+                      uint32_t candidate) {
+    return dot(over->rows + over->members[i] * panel->d, over->rows + candidate * panel->d,
+               panel->d);
+}
+
+static void check_pairs(const struct cru_panel *panel, const struct cru_rows *over,
+                        const uint32_t *candidates, const int64_t *expected) {
+    uint32_t where[100 * CRU_PANEL + CRU_PAIRS_SLACK], dots[100 * CRU_PANEL + CRU_PAIRS_SLACK];
+    struct cru_pairs pairs = {where, dots, 0, 100 * CRU_PANEL, false};
+    int64_t gains[CRU_PANEL] = {0};
+    size_t there = 0, before = 0;
+    cru_panel_gains(panel, over, gains, &pairs);
+    for (size_t c = 0; c < panel->m; c++) assert_int_equal(gains[c], expected[c]);
+    for (size_t i = 0; i < over->n; i++)
+        for (size_t c = 0; c < panel->m; c++)
+            there += dot_of(panel, over, i, candidates[c]) > over->cover[i];
+    assert_false(pairs.overflow);
+    assert_int_equal(pairs.n, there);
+    for (size_t k = 0; k < pairs.n; k++) {
+        size_t i = where[k] / CRU_PANEL, c = where[k] % CRU_PANEL;
+        assert_true(i >= before && i < over->n && c < panel->m);
+        assert_int_equal((int32_t)dots[k], dot_of(panel, over, i, candidates[c]));
+        assert_true((int32_t)dots[k] > over->cover[i]);
+        before = i;
+    }
+    if (there > 0) {
+        pairs = (struct cru_pairs){where, dots, 0, there - 1, false};
+        cru_panel_gains(panel, over, gains, &pairs);
+        assert_true(pairs.overflow && pairs.n < there);
+    }
+}
+
+static void check_losses(const struct cru_panel *panel, const struct cru_rows *over,
+                         const uint32_t *candidates) {
+    int64_t gains[CRU_PANEL] = {0};
+    cru_panel_gains(panel, over, gains, NULL);
+    for (size_t c = 0; c < panel->m; c++) {
+        int64_t expected = 0;
+        for (size_t i = 0; i < over->n; i++) {
+            int32_t most = dot_of(panel, over, i, candidates[c]);
+            most = most < over->ceiling[i] ? most : over->ceiling[i];
+            if (most > over->cover[i])
+                expected += (int64_t)(most - over->cover[i]) * over->weight[over->members[i]];
+        }
+        assert_int_equal(gains[c], expected);
+    }
+}
+
+static void check_mirror(const struct cru_panel *panel, const struct cru_rows *over,
+                         const uint32_t *candidates, const uint32_t *weights) {
+    int64_t gains[CRU_PANEL] = {0}, mirror[100] = {0}, expected[CRU_PANEL] = {0};
+    /* Products below 2^32, as unit rows keep to: smaller weights here. */
+    uint32_t light[CRU_PANEL];
+    uint16_t weight[100];
+    struct cru_rows rows = *over;
+    for (size_t c = 0; c < CRU_PANEL; c++) light[c] = weights[c] / 256;
+    for (size_t i = 0; i < over->n; i++)
+        weight[over->members[i]] = over->weight[over->members[i]] / 256;
+    rows.weight = weight;
+    cru_panel_mirror(panel, &rows, light, gains, mirror);
+    for (size_t i = 0; i < over->n; i++) {
+        int64_t back = 0;
+        for (size_t c = 0; c < panel->m; c++) {
+            int64_t x = dot_of(panel, over, i, candidates[c]);
+            x = x > 0 ? x : 0;
+            expected[c] += x * weight[over->members[i]];
+            back += x * light[c];
+        }
+        assert_int_equal(mirror[i], back);
+    }
+    for (size_t c = 0; c < panel->m; c++) assert_int_equal(gains[c], expected[c]);
+}
+
 static void check(size_t n, size_t d, size_t m, bool extreme) {
     int8_t *rows = random_rows(n, d, extreme, n * 31 + d + m);
     uint32_t *members = malloc(n * sizeof *members), candidates[CRU_PANEL];
     uint16_t *weight = malloc(n * sizeof *weight);
+    uint32_t weights[CRU_PANEL];
+    int32_t *ceiling = malloc(n * sizeof *ceiling);
     int32_t *cover = malloc(n * sizeof *cover), *raised = malloc(n * sizeof *raised);
     int64_t expected[CRU_PANEL] = {0};
     void *packed = aligned_alloc(64, cru_panel_bytes(d));
@@ -54,13 +130,21 @@ static void check(size_t n, size_t d, size_t m, bool extreme) {
             int32_t over = dot(rows + members[i] * d, rows + candidates[c] * d, d) - cover[i];
             expected[c] += over > 0 ? (int64_t)over * weight[members[i]] : 0;
         }
+    for (size_t i = 0; i < n; i++)
+        ceiling[i] = cover[i] + (int32_t)(cru_random_next(&random) % 9000);
+    for (size_t c = 0; c < CRU_PANEL; c++) weights[c] = c < m ? weight[candidates[c]] : 0;
     for (int path = CRU_SIMD_PLAIN; path < CRU_SIMD_PATHS; path++) {
         struct cru_panel panel = {.packed = packed};
+        struct cru_rows over = {rows, members, n, cover, NULL, weight};
         int64_t gains[CRU_PANEL] = {0};
         if (!cru_simd_supported((enum cru_simd)path)) continue;
         cru_panel_pack(&panel, (enum cru_simd)path, rows, d, candidates, m);
-        cru_panel_gains(&panel, rows, members, n, cover, weight, gains);
+        cru_panel_gains(&panel, &over, gains, NULL);
         for (size_t c = 0; c < m; c++) assert_int_equal(gains[c], expected[c]);
+        check_pairs(&panel, &over, candidates, expected);
+        over.ceiling = ceiling;
+        check_losses(&panel, &over, candidates);
+        if (!extreme) check_mirror(&panel, &over, candidates, weights);
         memcpy(raised, cover, n * sizeof *cover);
         cru_cover_raise((enum cru_simd)path, rows, d, members, n, candidates[0], raised);
         for (size_t i = 0; i < n; i++) {
@@ -72,6 +156,7 @@ static void check(size_t n, size_t d, size_t m, bool extreme) {
     free(members);
     free(weight);
     free(cover);
+    free(ceiling);
     free(raised);
     free(packed);
 }
