@@ -42,22 +42,30 @@ static enum cru_border compare_by_merging(const struct cru_bpe *bpe, struct cru_
     return yes ? CRU_BORDER_BY_MERGING : CRU_BORDER_NO;
 }
 
+/* The byte of a token that is one; any byte in a damaged image. */
+static inline uint32_t node_byte(const struct cru_bpe_node *node) {
+    return node->split >> (CRU_RANK_BITS + CRU_ID_BITS) & 255;
+}
+
 /* A damaged image may have a token that is a part of itself; no real one has this many steps. */
 enum { MOST_STEPS = 2 * CRU_MAX_TOKEN };
 
 enum cru_border cru_bpe_border(const struct cru_bpe *bpe, struct cru_bpe_scratch *scratch, uint32_t a,
                     uint32_t b, uint32_t whole) {
-    uint32_t x = a, y = b, takes_x = UINT32_MAX, takes_y = UINT32_MAX; /* as rank + 1 */
+    uint32_t x = a, y = b, takes_x = UINT32_MAX, takes_y = UINT32_MAX; /* rank + 1 of the merges */
     for (unsigned step = 0; step < MOST_STEPS; step++) {
         const struct cru_bpe_node *nx = &bpe->nodes[x], *ny = &bpe->nodes[y];
+        uint32_t made_x = nx->split & CRU_SPLIT_KEY_MASK, made_y = ny->split & CRU_SPLIT_KEY_MASK;
+        if ((made_x | made_y) == 0) { /* two bytes: the end of most ways, so it has a table */
+            uint32_t rank = bpe->merges.byte_pair[node_byte(nx) << 8 | node_byte(ny)];
+            bool crosses = rank < takes_x - 1 && rank < takes_y && (step > 0 || whole == CRU_NONE);
+            return crosses ? CRU_BORDER_NO : CRU_BORDER_BY_RANKS;
+        }
         if ((nx->as_left & cru_partner_bit(y)) && (ny->as_right & cru_partner_bit(x)) &&
             (step > 0 || whole == CRU_NONE)) {
             uint32_t rank = cru_pair_find(bpe->merges.pairs, bpe->merges.pair_bits, x, y);
-            if (rank != CRU_NONE && rank + 1 < takes_x && rank + 1 <= takes_y)
-                return CRU_BORDER_NO;
+            if (rank < takes_x - 1 && rank < takes_y) return CRU_BORDER_NO;
         }
-        uint32_t made_x = nx->split & CRU_SPLIT_KEY_MASK, made_y = ny->split & CRU_SPLIT_KEY_MASK;
-        if ((made_x | made_y) == 0) return CRU_BORDER_BY_RANKS;
         /* Of equal ranks the left one came first, so the right one is undone first. Irregular tokens
          * have the highest number: all others that were undone before them came later than both. */
         bool undo_y = made_y >= made_x;
@@ -85,13 +93,15 @@ enum { BRIEF = 64 }; /* bytes of piece whose dead places are the bits of one wor
 static size_t search_brief(const struct cru_bpe *bpe, struct cru_bpe_scratch *scratch,
                            const unsigned char *p, size_t n, uint32_t *out) {
     uint64_t dead = 0;
-    size_t at = 0, k = 0, seen;
+    size_t at = 0, k = 0;
     while (at < n) {
-        uint32_t token = cru_bpe_longest(bpe, p + at, n - at, &seen);
-        for (;;) {
-            size_t length = bpe->nodes[token].bytes, rest = n - at;
+        size_t rest = n - at;
+        struct cru_bpe_match match = cru_bpe_longest(bpe, p + at, rest);
+        uint32_t token = match.token;
+        for (size_t length = match.length;; length = bpe->nodes[token].bytes) {
             if (length - 1 < rest && (length == rest || !(dead >> (at + length) & 1)) &&
-                (k == 0 || cru_bpe_neighbourly(bpe, scratch, out[k - 1], token))) {
+                (k == 0 || cru_bpe_neighbourly(bpe, scratch, out[k - 1], token)) &&
+                length == bpe->nodes[token].bytes) {
                 out[k++] = token;
                 at += length;
                 break;
@@ -107,6 +117,7 @@ static size_t search_brief(const struct cru_bpe *bpe, struct cru_bpe_scratch *sc
                 at -= bpe->nodes[token].bytes;
                 token = shorter_token(bpe, token);
             }
+            rest = n - at;
         }
     }
     return k;
@@ -208,16 +219,17 @@ static uint32_t step_back(struct search *s) {
 size_t cru_bpe_search(const struct cru_bpe *bpe, struct cru_bpe_scratch *scratch, uint32_t before,
                       const unsigned char *p, size_t n, bool last, uint32_t *out, size_t *stopped) {
     struct search s = {.bpe = bpe, .scratch = scratch, .p = p, .n = n, .out = out, .before = before};
-    size_t stop = last ? n : n < bpe->longest ? 0 : n - bpe->longest + 1, looked;
+    size_t stop = last ? n : n < bpe->longest ? 0 : n - bpe->longest + 1;
     set_anchor(&s, 1);
     while (s.at < stop) {
-        uint32_t token = cru_bpe_longest(bpe, p + s.at, n - s.at, &looked);
-        if (s.at + looked > s.seen) s.seen = s.at + looked;
-        for (;;) {
-            size_t length = bpe->nodes[token].bytes;
+        struct cru_bpe_match match = cru_bpe_longest(bpe, p + s.at, n - s.at);
+        uint32_t token = match.token;
+        if (s.at + match.seen > s.seen) s.seen = s.at + match.seen;
+        for (size_t length = match.length;; length = bpe->nodes[token].bytes) {
             uint32_t previous = last_token(&s);
             if (length - 1 < n - s.at && (s.at + length == n || !is_dead(&s, s.at + length)) &&
-                (previous == CRU_NONE || cru_bpe_neighbourly(bpe, scratch, previous, token))) {
+                (previous == CRU_NONE || cru_bpe_neighbourly(bpe, scratch, previous, token)) &&
+                length == bpe->nodes[token].bytes) {
                 push(&s, token, length);
                 break;
             }

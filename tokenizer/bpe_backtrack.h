@@ -48,8 +48,8 @@ struct cru_bpe {
 };
 
 enum {
-    CRU_BPE_MEMO_BITS = 15,      /* 256 KiB: stays in the second cache */
-    CRU_BPE_DEAD = 1 << 18,      /* places back to which the search knows where it has been */
+    CRU_BPE_MEMO_BITS = 14, /* 128 KiB: stays in the second cache */
+    CRU_BPE_DEAD = 1 << 18,  /* places back to which the search knows where it has been */
 };
 
 struct cru_bpe_scratch {
@@ -58,7 +58,7 @@ struct cru_bpe_scratch {
     struct cru_merge_scratch merging; /* for irregular tokens; never grows after init */
 };
 
-/* About 0.3 MiB; false when memory is short. A scratch serves one vocabulary. */
+/* About 160 KiB; false when memory is short. A scratch serves one vocabulary. */
 bool cru_bpe_scratch_init(struct cru_bpe_scratch *scratch, const struct cru_bpe *bpe);
 void cru_bpe_scratch_release(struct cru_bpe_scratch *scratch); /* zeroed is fine */
 
@@ -94,25 +94,30 @@ static inline bool cru_bpe_neighbourly(const struct cru_bpe *bpe, struct cru_bpe
     return yes;
 }
 
-/* The longest token that p begins with; p has n >= 1 bytes. *seen: how many were looked at. */
-static inline uint32_t cru_bpe_longest(const struct cru_bpe *bpe, const unsigned char *p, size_t n,
-                                       size_t *seen) {
-    uint32_t token = bpe->merges.byte_ids[p[0]];
-    if (n < 2) return *seen = n, token;
+/* The longest token that some bytes begin with, its bytes, and how many bytes were looked at. (In a damaged
+ * image `length` may differ from the node's.) */
+struct cru_bpe_match {
+    uint32_t token;
+    size_t length, seen;
+};
+
+/* n >= 1. */
+static inline struct cru_bpe_match cru_bpe_longest(const struct cru_bpe *bpe,
+                                                   const unsigned char *p, size_t n) {
+    struct cru_bpe_match match = {bpe->merges.byte_ids[p[0]], 1, n};
+    if (n < 2) return match;
     uint64_t unit = bpe->roots[(uint32_t)p[0] << 8 | p[1]];
     size_t i = 2;
     for (;; i++) {
         uint32_t here = cru_unit_token(unit);
-        token = here == CRU_UNIT_NO_TOKEN ? token : here;
-        if (i == n) break;
+        match.length = here == CRU_UNIT_NO_TOKEN ? match.length : i;
+        match.token = here == CRU_UNIT_NO_TOKEN ? match.token : here;
+        if (i == n) return match;
         unit = bpe->units[cru_unit_base(unit) ^ p[i]];
-        if (cru_unit_label(unit) != p[i]) {
-            i++;
-            break;
-        }
+        if (cru_unit_label(unit) != p[i]) break;
     }
-    *seen = i;
-    return token;
+    match.seen = i + 1;
+    return match;
 }
 
 #endif

@@ -52,7 +52,10 @@ enum cru_status cru_bpe_make_nodes(struct cru_bpe *bpe, struct cru_bpe_node *nod
     struct cru_bpe_scratch scratch = {0};
     uint32_t *order = NULL, *highest = calloc(n_ids + 1, sizeof *highest);
     for (size_t i = 0; i < n_ids; i++) nodes[i].shorter = CRU_NONE;
-    for (size_t b = 0; b < 256; b++) nodes[bpe->merges.byte_ids[b]].bytes = 1;
+    for (uint32_t b = 0; b < 256; b++) {
+        nodes[bpe->merges.byte_ids[b]].bytes = 1;
+        nodes[bpe->merges.byte_ids[b]].split = cru_pair(b, 0) << CRU_RANK_BITS;
+    }
     for (size_t i = 0; i < n_rows; i++) {
         nodes[rows[i].left].as_left |= cru_partner_bit(rows[i].right);
         nodes[rows[i].right].as_right |= cru_partner_bit(rows[i].left);

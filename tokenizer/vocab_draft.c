@@ -235,7 +235,8 @@ static struct cru_vocab_header layout(const struct cru_vocab_draft *d, size_t te
     h.pattern = d->pattern;
     h.digits = d->digits;
     h.flags = d->flags;
-    h.pair_bits = table_bits(d->n_merges);
+    /* Nearly all that is looked for is there (as_left), and a table that fits the cache is quicker. */
+    h.pair_bits = table_bits(d->n_merges * 3 / 4);
     h.word_bits = table_bits(d->n_ids);
     const uint64_t bytes[CRU_SECTIONS] = {
         [CRU_SECTION_OFFSETS] = (d->n_ids + 1) * 4,

@@ -37,7 +37,7 @@
 #define CRU_NONE UINT32_MAX
 
 enum {
-    CRU_VOCAB_VERSION = 4,
+    CRU_VOCAB_VERSION = 5,
     CRU_VOCAB_ORDER = 0x01020304,
     CRU_ID_BITS = 20,
     CRU_RANK_BITS = 24,
@@ -102,8 +102,8 @@ struct cru_vocab_added {
 /*
  * How a token is made by its last merge. Only tokens that are what their own bytes encode to have a
  * node; bytes is 0 in the others.
- *   split     left 20 | right 20 | rank + 1, 24; a single byte has rank + 1 = 0. In an irregular
- *             token, one with a part made by a later merge than itself, both parts are all ones.
+ *   split     left 20 | right 20 | rank + 1, 24; of a single byte: the byte, 0, 0. In an irregular token,
+ *             one with a part made by a later merge than itself, all ones
  *   as_left   bit cru_partner_bit(y) for every merge (this, y); as_right: of every merge (y, this)
  *   shorter   the longest token that this one properly begins with, or CRU_NONE
  */
