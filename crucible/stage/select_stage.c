@@ -11,7 +11,6 @@
 #include <math.h>
 
 #include "crucible/base/base.h"
-#include "crucible/select/gains.h"
 #include "crucible/select/npy.h"
 #include "crucible/stage/select_state.h"
 
@@ -439,20 +438,13 @@ static enum cru_status add_bonus(struct cru_select *s, struct cru_error *err) {
     return CRU_OK;
 }
 
-/* A quarter of --memory goes to lists of reach; where it is large, as many as are of use. */
-static size_t list_bytes(const struct cru_select *s) {
-    uint64_t limit = s->memory.limit;
-    return limit == 0 || limit / 4 > CRU_REACH_MOST ? 0 : (size_t)(limit / 4);
-}
-
 static enum cru_status pick_strata(struct cru_select *s, struct cru_error *err) {
     const uint16_t *stratum = s->stratum.p;
     struct cru_eesd_pool pool = {.rows = s->rows.p,
                                  .d = s->d,
                                  .weight = s->fixed.p,
                                  .bonus = s->lambda > 0 ? s->bonus.p : NULL,
-                                 .cost = s->budget_tokens > 0 ? s->tokens.p : NULL,
-                                 .lists = list_bytes(s)};
+                                 .cost = s->budget_tokens > 0 ? s->tokens.p : NULL};
     uint32_t *members = malloc(s->n * sizeof *members);
     enum cru_status status = members ? CRU_OK : cru_fail_memory(err, "members of a stratum");
     for (size_t b = 0; !status && b < s->table.n; b++) {
