@@ -82,12 +82,6 @@ enum cru_border cru_bpe_border(const struct cru_bpe *bpe, struct cru_bpe_scratch
 
 /* ----------------------------------------------------------------------------- short pieces */
 
-/* The token to try after `token` has failed, or CRU_NONE. A damaged image might go in circles. */
-static inline uint32_t shorter_token(const struct cru_bpe *bpe, uint32_t token) {
-    uint32_t next = bpe->nodes[token].shorter;
-    return next != CRU_NONE && bpe->nodes[next].bytes < bpe->nodes[token].bytes ? next : CRU_NONE;
-}
-
 enum { BRIEF = 64 }; /* bytes of piece whose dead places are the bits of one word */
 
 static size_t search_brief(const struct cru_bpe *bpe, struct cru_bpe_scratch *scratch,
@@ -106,7 +100,7 @@ static size_t search_brief(const struct cru_bpe *bpe, struct cru_bpe_scratch *sc
                 at += length;
                 break;
             }
-            token = shorter_token(bpe, token);
+            token = cru_bpe_shorter(bpe, token);
             while (token == CRU_NONE) {
                 if (k == 0) { /* only where the image is damaged */
                     for (at = 0; at < n; at++) out[at] = bpe->merges.byte_ids[p[at]];
@@ -115,7 +109,7 @@ static size_t search_brief(const struct cru_bpe *bpe, struct cru_bpe_scratch *sc
                 dead |= (uint64_t)1 << at;
                 token = out[--k];
                 at -= bpe->nodes[token].bytes;
-                token = shorter_token(bpe, token);
+                token = cru_bpe_shorter(bpe, token);
             }
             rest = n - at;
         }
@@ -213,7 +207,7 @@ static uint32_t step_back(struct search *s) {
     uint32_t token = s->out[--s->k];
     s->at -= s->bpe->nodes[token].bytes;
     if (s->k < s->anchor_k) set_anchor(s, 1);
-    return shorter_token(s->bpe, token);
+    return cru_bpe_shorter(s->bpe, token);
 }
 
 size_t cru_bpe_search(const struct cru_bpe *bpe, struct cru_bpe_scratch *scratch, uint32_t before,
@@ -233,7 +227,7 @@ size_t cru_bpe_search(const struct cru_bpe *bpe, struct cru_bpe_scratch *scratch
                 push(&s, token, length);
                 break;
             }
-            token = shorter_token(bpe, token);
+            token = cru_bpe_shorter(bpe, token);
             while (token == CRU_NONE && s.k > 0) token = step_back(&s);
             if (token != CRU_NONE) continue;
             for (; s.at < n; s.at++) s.out[s.k++] = bpe->merges.byte_ids[p[s.at]];

@@ -120,4 +120,10 @@ static inline struct cru_bpe_match cru_bpe_longest(const struct cru_bpe *bpe,
     return match;
 }
 
+/* The next shorter token that this one begins with, or CRU_NONE. (A damaged image might go in circles.) */
+static inline uint32_t cru_bpe_shorter(const struct cru_bpe *bpe, uint32_t token) {
+    uint32_t next = bpe->nodes[token].shorter;
+    return next != CRU_NONE && bpe->nodes[next].bytes < bpe->nodes[token].bytes ? next : CRU_NONE;
+}
+
 #endif

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "crucible/base/base.h"
+#include "tokenizer/bpe_stream.h"
 #include "tokenizer/bpe_tables.h"
 
 enum {
@@ -265,11 +266,113 @@ static void damaged_tables_end(void **state) {
     }
 }
 
+/* A piece in random bits, through a window of a few tokens. */
+static void streams_equal_pieces(void **state) {
+    (void)state;
+    enum { MUCH = 3000 };
+    static struct toy t;
+    struct cru_random r = {11};
+    struct cru_ids ids = {NULL, 0, 0};
+    struct cru_error err;
+    static unsigned char p[MUCH];
+    static uint32_t want[MUCH];
+    size_t early = 0, all = 0, grown = 0;
+    for (int vocabulary = 0; vocabulary < 400; vocabulary++) {
+        toy_make(&t, vocabulary % ORDERS, &r);
+        for (int text = 0; text < 20; text++) {
+            struct cru_bpe_stream stream;
+            assert_true(cru_bpe_stream_init(&stream, &t.bpe, &t.scratch));
+            size_t n = 1 + below(&r, MUCH), most = 1 + below(&r, 400), window;
+            make_text(&t, p, n, &r);
+            size_t wanted = cru_bpe_piece(&t.bpe, &t.scratch, p, n, want);
+            stream.window = window = 1 + below(&r, 9 * (size_t)t.bpe.longest);
+            cru_ids_clear(&ids);
+            for (size_t at = 0; at < n;) {
+                size_t take = 1 + below(&r, most);
+                if (take > n - at) take = n - at;
+                assert_int_equal(cru_bpe_stream_feed(&stream, p + at, take, &ids, &err), CRU_OK);
+                at += take;
+            }
+            early += ids.n;
+            assert_int_equal(cru_bpe_stream_end(&stream, &ids, &err), CRU_OK);
+            same_ids(ids.p, ids.n, want, wanted);
+            all += ids.n;
+            grown += stream.window > window;
+            cru_bpe_stream_release(&stream);
+        }
+        toy_release(&t);
+    }
+assert_true(early > all / 2 && grown > 0);
+    cru_ids_release(&ids);
+}
+
+/* Merges of byte i and i + 1, the last ones first: whether 0 and 1 merge hangs on all that follows. */
+static void open_choices_end(void **state) {
+    (void)state;
+    static struct toy t;
+    struct cru_random r = {5};
+    toy_make(&t, AS_MADE, &r); /* for its bytes */
+    toy_release(&t);
+    struct cru_merge_scratch merging = {0};
+    struct cru_ids ids = {NULL, 0, 0};
+    struct cru_error err;
+    unsigned char p[TOKENS + 1];
+    t.n_ids = 256 + TOKENS;
+    t.n_merges = TOKENS;
+    memset(t.nodes, 0, sizeof t.nodes);
+    memset(t.byte_pair, 0xFF, sizeof t.byte_pair);
+    memset(t.pairs, 0xFF, sizeof t.pairs);
+    for (uint32_t i = 0; i < TOKENS; i++) {
+        uint32_t left = TOKENS - 1 - i, made = 256 + i;
+        t.rows[i] = (struct cru_merge_row){left, left + 1, made};
+        t.offsets[made + 1] = t.offsets[made] + 2;
+        t.text[t.offsets[made]] = (char)left;
+        t.text[t.offsets[made] + 1] = (char)(left + 1);
+        t.byte_pair[left << 8 | (left + 1)] = i;
+        t.merged[i] = made;
+        uint32_t slot = cru_pair_slot(cru_pair(left, left + 1), PAIR_BITS);
+        while (t.pairs[slot] != UINT64_MAX) slot = (slot + 1) & ((1 << PAIR_BITS) - 1);
+        t.pairs[slot] = cru_pair(left, left + 1) << CRU_RANK_BITS | i;
+    }
+    for (uint32_t i = 0; i <= TOKENS; i++) p[i] = (unsigned char)i;
+    size_t n_units;
+    assert_int_equal(cru_bpe_make_nodes(&t.bpe, t.nodes, t.n_ids, t.rows, t.n_merges, &err), CRU_OK);
+    assert_int_equal(cru_bpe_make_trie(&t.bpe, t.nodes, t.n_ids, t.roots, &t.units, &n_units, &err),
+                     CRU_OK);
+    t.bpe.units = t.units;
+    assert_true(cru_bpe_scratch_init(&t.scratch, &t.bpe));
+    for (size_t n = TOKENS; n <= TOKENS + 1; n++) { /* an odd number leaves the first byte alone */
+        uint32_t want[TOKENS + 1];
+        struct cru_bpe_stream stream;
+        assert_true(cru_bpe_stream_init(&stream, &t.bpe, &t.scratch));
+        stream.window = 10;
+        cru_ids_clear(&ids);
+        assert_int_equal(cru_bpe_stream_feed(&stream, p, n, &ids, &err), CRU_OK);
+        assert_int_equal(ids.n, 0);
+        assert_int_equal(cru_bpe_stream_end(&stream, &ids, &err), CRU_OK);
+        size_t made = merge(&t, &merging, p, n, want);
+        same_ids(ids.p, ids.n, want, made);
+        cru_bpe_stream_release(&stream);
+    }
+    struct cru_bpe_stream stream;
+    assert_true(cru_bpe_stream_init(&stream, &t.bpe, &t.scratch));
+    stream.window = 10;
+    stream.most = 40;
+    assert_int_equal(cru_bpe_stream_feed(&stream, p, TOKENS, &ids, &err), CRU_FATAL);
+    assert_non_null(strstr(err.message, "hangs on what follows"));
+    cru_bpe_stream_release(&stream);
+    cru_merge_scratch_release(&merging);
+    cru_ids_release(&ids);
+    toy_release(&t);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equals_merging),
         cmocka_unit_test(nodes_and_borders),
         cmocka_unit_test(damaged_tables_end),
+        cmocka_unit_test(streams_equal_pieces),
+        cmocka_unit_test(open_choices_end),
     };
     return cmocka_run_group_tests_name("tokenizer backtrack", tests, NULL, NULL);
 }
