@@ -47,6 +47,8 @@ $(B)/%.o: %.cc
 	@mkdir -p $(@D)
 	$(CXX) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c $< -o $@
 
+include crucible/select/cuda.mk
+
 # One archive a room; a program or test links only the rooms its own may use, so the linker checks
 # the arrows of CONTRIBUTING.md.
 lib = $(foreach r,$(1),$(B)/lib/lib$(subst /,-,$(r)).a)
@@ -66,7 +68,7 @@ USES_stage := $(filter-out crucible/build,$(ALL_ROOMS))
 USES_build := $(ALL_ROOMS)
 
 define room_rule
-$(B)/lib/lib$(subst /,-,$(1)).a: $(patsubst %.c,$(B)/%.o,$(wildcard $(1)/*.c)) $(patsubst %.cc,$(B)/%.o,$(wildcard $(1)/*.cc))
+$(B)/lib/lib$(subst /,-,$(1)).a: $(patsubst %.c,$(B)/%.o,$(wildcard $(1)/*.c)) $(patsubst %.cc,$(B)/%.o,$(wildcard $(1)/*.cc)) $(call cuda_objects,$(1))
 	@mkdir -p $$(@D)
 	@rm -f $$@
 	ar rcs $$@ $$^
@@ -202,6 +204,8 @@ build-fuzz/tests/fuzz/%: tests/fuzz/%.c $(foreach r,$(filter-out cmd/train,$(ROO
 	@mkdir -p $(@D)
 	clang $(CPPFLAGS) -std=c11 -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -c $< -o $@.o
 	clang++ -fsanitize=fuzzer,address,undefined $@.o $(call group,$(filter %.a,$^)) -o $@ $(LDLIBS) -lgomp
+
+include tests/gpu/gpu.mk
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/crucible/recipes/models \

@@ -117,8 +117,9 @@ static cudaError_t pass_launch(struct pass p, const struct share *s, bool many) 
     p.buffers = KEEP && !many && S::bytes(p.pieces, 4, 2) <= SHARED_MOST ? 2 : 1;
     for (p.stages = STAGES_MOST; S::bytes(p.pieces, p.stages, p.buffers) > SHARED_MOST;) p.stages--;
     p.turns = p.stages >= 2 * p.pieces;
-    pass_kernel<DEEP, KEEP><<<s->multiprocessors, PASS_THREADS,
-                              S::bytes(p.pieces, p.stages, p.buffers), s->stream>>>(p);
+    pass_kernel<DEEP, KEEP>
+        <<<s->multiprocessors, PASS_THREADS, S::bytes(p.pieces, p.stages, p.buffers), s->stream>>>(
+            p);
     return cudaGetLastError();
 }
 
@@ -136,9 +137,14 @@ static enum cru_status pass(const struct run *r, const struct share *s, const ui
     p.lower = !first;
     if (s->blocks == 0) return CRU_OK;
     switch (pass_kind(r->pieces)) {
-    case PASS_WIDE: TRY((pass_launch<2, true>(p, s, first)), "gains"); break;
-    case PASS_NARROW: TRY((pass_launch<1, true>(p, s, first)), "gains"); break;
-    default: TRY((pass_launch<2, false>(p, s, first)), "gains");
+    case PASS_WIDE:
+        TRY((pass_launch<2, true>(p, s, first)), "gains");
+        break;
+    case PASS_NARROW:
+        TRY((pass_launch<1, true>(p, s, first)), "gains");
+        break;
+    default:
+        TRY((pass_launch<2, false>(p, s, first)), "gains");
     }
     return CRU_OK;
 }
@@ -178,8 +184,7 @@ static enum cru_status share_open(const struct run *r, struct share *s) {
         (status = take(r, &s->raised, row_bytes, false)) ||
         (status = take(r, &s->taken, r->n, true)) ||
         (status = take(r, &s->limits, padded / TILE * LIMITS, false)) ||
-        (status = take(r, &s->cover, r->n, true)) ||
-        (status = take(r, &s->weight, r->n, false)) ||
+        (status = take(r, &s->cover, r->n, true)) || (status = take(r, &s->weight, r->n, false)) ||
         (status = take(r, &s->picks, r->most, false)) ||
         (status = take(r, &s->gains, r->most, false)) ||
         (status = take(r, &s->gain, padded, true)) || (status = take(r, &s->state, 1, true)) ||
@@ -227,7 +232,8 @@ static enum cru_status send_column(const struct run *r, T *share::*column, F val
     for (int g = 0; g < r->n_shares && code == cudaSuccess; g++) {
         code = cudaSetDevice(r->share[g].card);
         if (code == cudaSuccess)
-            code = cudaMemcpy(r->share[g].*column, host, r->n * sizeof *host, cudaMemcpyHostToDevice);
+            code =
+                cudaMemcpy(r->share[g].*column, host, r->n * sizeof *host, cudaMemcpyHostToDevice);
     }
     free(host);
     return check(r, code, "columns to the card");
@@ -246,7 +252,8 @@ static enum cru_status send(const struct run *r, uint64_t budget) {
         TRY(cudaMemcpyPeer(r->share[g].rows, r->share[g].card, main->rows, main->card,
                            (size_t)r->tiles * r->pieces * PIECE),
             "rows to the card");
-    status = send_column(r, &share::weight, [&](uint32_t row) { return (uint32_t)pool->weight[row]; });
+    status =
+        send_column(r, &share::weight, [&](uint32_t row) { return (uint32_t)pool->weight[row]; });
     if (!status && pool->cost)
         status = send_column(r, &share::cost, [&](uint32_t row) { return pool->cost[row]; });
     if (!status && pool->bonus)
@@ -254,7 +261,8 @@ static enum cru_status send(const struct run *r, uint64_t budget) {
     for (int g = 0; !status && g < r->n_shares; g++) {
         const struct share *s = &r->share[g];
         TRY(cudaSetDevice(s->card), "card");
-        TRY(cudaMemcpy(s->state, &state, sizeof state, cudaMemcpyHostToDevice), "state to the card");
+        TRY(cudaMemcpy(s->state, &state, sizeof state, cudaMemcpyHostToDevice),
+            "state to the card");
         TRY(cudaDeviceSynchronize(), "card"); /* the copies above were on another stream */
         limits_kernel<<<s->multiprocessors * 4, 256, 0, s->stream>>>(s->weight, r->n, r->tiles,
                                                                      s->limits);
@@ -291,8 +299,9 @@ static enum cru_status run_open(struct run *r, int shares) {
 static void run_close(struct run *r) {
     for (int g = 0; g < r->n_shares; g++) {
         struct share *s = &r->share[g];
-        void *memory[] = {s->rows,  s->raised, s->taken, s->limits,   s->cover, s->weight, s->picks,
-                          s->gains, s->gain,   s->cost,  s->state,    s->of_block, s->best, s->plain};
+        void *memory[] = {s->rows,   s->raised,   s->taken, s->limits, s->cover,
+                          s->weight, s->picks,    s->gains, s->gain,   s->cost,
+                          s->state,  s->of_block, s->best,  s->plain};
         cudaEvent_t events[] = {s->found[0], s->found[1], s->start, s->passed, s->finished};
         if (cudaSetDevice(s->card) != cudaSuccess) continue;
         if (s->stream) (void)cudaStreamSynchronize(s->stream);
@@ -333,8 +342,8 @@ static enum cru_status queue_pick(const struct run *r, size_t pick) {
             const struct share *other = &r->share[h];
             if (h == g) continue;
             TRY(cudaStreamWaitEvent(s->stream, other->found[pick % 2], 0), "event");
-            TRY(cudaMemcpyPeerAsync(s->best + turn + h, s->card, other->best + turn + h, other->card,
-                                    sizeof *s->best, s->stream),
+            TRY(cudaMemcpyPeerAsync(s->best + turn + h, s->card, other->best + turn + h,
+                                    other->card, sizeof *s->best, s->stream),
                 "best of another card");
         }
         raise.rows = s->rows;
@@ -350,7 +359,7 @@ static enum cru_status queue_pick(const struct run *r, size_t pick) {
         raise.gains = s->gains;
         raise.n = r->n;
         raise.pieces = r->pieces;
-        raise_kernel<<<s->multiprocessors * RAISE_BLOCKS, RAISE_THREADS, r->pieces * (UNITS * UNIT),
+        raise_kernel<<<s->multiprocessors * RAISE_BLOCKS, RAISE_THREADS, r->pieces *(UNITS * UNIT),
                        s->stream>>>(raise);
         TRY(cudaGetLastError(), "cover");
         if ((status = pass(r, s, s->raised, false))) return status;
@@ -434,8 +443,8 @@ static int64_t headroom(const struct run *r, const int64_t *gain, uint32_t *outs
     return room;
 }
 
-static enum cru_status fetch(const struct run *r, uint64_t budget, int64_t *gain,
-                             uint32_t *outside, struct cru_eesd_result *result) {
+static enum cru_status fetch(const struct run *r, uint64_t budget, int64_t *gain, uint32_t *outside,
+                             struct cru_eesd_result *result) {
     const struct share *main = &r->share[0];
     struct state state;
     size_t n_outside = 0;

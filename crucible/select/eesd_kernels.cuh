@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The kernels of eesd_cuda.cu, for Hopper cards (sm_90a). Device code only; everything is an integer,
- * so that the order in which blocks finish changes nothing.
+ * The kernels of eesd_cuda.cu, for Hopper cards (sm_90a). Device code only; everything is an
+ * integer, so that the order in which blocks finish changes nothing.
  *
  * Rows lie in memory as the tensor cores want them in shared memory, so that one plain bulk copy
  * fetches a piece and no tensor map is needed:
@@ -24,21 +24,23 @@
 
 #include <cstdint>
 
+#include "crucible/select/hopper_ptx.cuh"
+
 enum {
-    TILE = 128,           /* rows of a tile */
-    PIECE = 16384,        /* bytes: 128 of each row of a tile */
-    UNIT = 16,            /* bytes that stay together */
-    UNITS = 8,            /* units of a row in a piece */
-    CONSUMERS = 2,        /* warpgroups that multiply; one more copies, with one thread */
+    TILE = 128,    /* rows of a tile */
+    PIECE = 16384, /* bytes: 128 of each row of a tile */
+    UNIT = 16,     /* bytes that stay together */
+    UNITS = 8,     /* units of a row in a piece */
+    CONSUMERS = 2, /* warpgroups that multiply; one more copies, with one thread */
     PASS_THREADS = (CONSUMERS + 1) * 128,
-    COPY_REGISTERS = 40,  /* what that one can do with, so that the others can have more */
+    COPY_REGISTERS = 40, /* what that one can do with, so that the others can have more */
     MULTIPLY_REGISTERS = 232,
-    STAGES_MOST = 9,      /* pieces on their way into shared memory */
-    LIMITS = 3 * TILE,    /* int32 a tile of rows: -old, span, weight */
+    STAGES_MOST = 9,              /* pieces on their way into shared memory */
+    LIMITS = 2 * TILE + TILE / 2, /* words a tile of rows: see limit_weight() */
     LIMIT_STAGES = 4,
     BARRIERS = 2 * STAGES_MOST + 2 * LIMIT_STAGES + 4,
     RAISE_THREADS = 256,
-    RAISE_BLOCKS = 4,     /* a multiprocessor */
+    RAISE_BLOCKS = 4, /* a multiprocessor */
     BEST_THREADS = 256,
     BEST_BLOCKS = 4,
     CARDS_MOST = 16,
@@ -50,6 +52,21 @@ __host__ __device__ static inline size_t unit_at(size_t row, uint32_t u, uint32_
            (u % UNITS ^ row % UNITS) * UNIT;
 }
 
+/*
+ * What a tile of rows brings along, 32-bit words:
+ *
+ *   [ -old, of 128 rows | span, of 128 rows | weights, two rows a word ]
+ *                                             bytes: low, low of the next; high, high of the next
+ *
+ * A sum of 32-bit products would need 64 bits, and adding to 64 bits takes a Hopper card twice as
+ * long as all the rest. The two bytes of the weights are summed apart, two rows at once (dp2a).
+ */
+__device__ static inline void limit_weight(int32_t *limits, uint32_t row, uint32_t weight) {
+    uint8_t *pair = (uint8_t *)(limits + 2 * TILE + row / 2) + row % 2;
+    pair[0] = (uint8_t)weight;
+    pair[2] = (uint8_t)(weight >> 8);
+}
+
 struct best {
     int64_t gain;
     uint64_t cost;
@@ -59,111 +76,13 @@ struct best {
 
 /* What the kernels of one card share; lives on the card. */
 struct state {
-    uint64_t left;    /* of the budget */
-    uint64_t raised;  /* rows raised by all picks */
-    uint32_t picked;  /* so far */
-    uint32_t done;    /* nothing affordable is left */
-    uint32_t n_rows;  /* rows the next pass meets */
+    uint64_t left;   /* of the budget */
+    uint64_t raised; /* rows raised by all picks */
+    uint32_t picked; /* so far */
+    uint32_t done;   /* nothing affordable is left */
+    uint32_t n_rows; /* rows the next pass meets */
     uint32_t tickets[2];
 };
-
-/* ---- small pieces of PTX ---- */
-
-__device__ static inline uint32_t shared_address(const void *p) {
-    return (uint32_t)__cvta_generic_to_shared(p);
-}
-
-__device__ static inline void barrier_init(uint32_t bar, uint32_t count) {
-    asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(bar), "r"(count) : "memory");
-}
-
-__device__ static inline void barrier_arrive(uint32_t bar) {
-    asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(bar) : "memory");
-}
-
-__device__ static inline void barrier_expect(uint32_t bar, uint32_t bytes) {
-    asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(bar), "r"(bytes)
-                 : "memory");
-}
-
-__device__ static inline void barrier_wait(uint32_t bar, uint32_t parity) {
-    asm volatile("{\n"
-                 ".reg .pred done;\n"
-                 "again:\n"
-                 "mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n"
-                 "@!done bra again;\n"
-                 "}" ::"r"(bar),
-                 "r"(parity)
-                 : "memory");
-}
-
-__device__ static inline void bulk_copy(uint32_t to, const void *from, uint32_t bytes,
-                                        uint32_t bar) {
-    asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, "
-                 "[%3];" ::"r"(to),
-                 "l"(from), "r"(bytes), "r"(bar)
-                 : "memory");
-}
-
-/* Named barriers 1 and 2: the two warpgroups multiply in turns, so that one sums while the other
- * multiplies. */
-__device__ static inline void turn_wait(int group) {
-    asm volatile("bar.sync %0, 256;" ::"r"(group + 1) : "memory");
-}
-__device__ static inline void turn_give(int group) {
-    asm volatile("bar.arrive %0, 256;" ::"r"(group + 1) : "memory");
-}
-
-/* Descriptor of a K-major operand with the 128-byte swizzle: groups of 8 rows lie 1,024 bytes apart. */
-__device__ static inline uint64_t operand(uint32_t address) {
-    return (uint64_t)(address >> 4 & 0x3FFF) | (uint64_t)1 << 16 | (uint64_t)(1024 >> 4) << 32 |
-           (uint64_t)1 << 62;
-}
-
-/* D (64 x 128, int32) = A (64 x 32, int8) * B (128 x 32, int8) + (keep ? D : 0). */
-__device__ static inline void multiply(int32_t (&d)[64], uint64_t a, uint64_t b, int keep) {
-    asm volatile(
-        "{\n"
-        ".reg .pred keep;\n"
-        "setp.ne.b32 keep, %66, 0;\n"
-        "wgmma.mma_async.sync.aligned.m64n128k32.s32.s8.s8 "
-        "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
-        "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
-        "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
-        "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, "
-        "%64, %65, keep;\n"
-        "}"
-        : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3]), "+r"(d[4]), "+r"(d[5]), "+r"(d[6]),
-          "+r"(d[7]), "+r"(d[8]), "+r"(d[9]), "+r"(d[10]), "+r"(d[11]), "+r"(d[12]), "+r"(d[13]),
-          "+r"(d[14]), "+r"(d[15]), "+r"(d[16]), "+r"(d[17]), "+r"(d[18]), "+r"(d[19]),
-          "+r"(d[20]), "+r"(d[21]), "+r"(d[22]), "+r"(d[23]), "+r"(d[24]), "+r"(d[25]),
-          "+r"(d[26]), "+r"(d[27]), "+r"(d[28]), "+r"(d[29]), "+r"(d[30]), "+r"(d[31]),
-          "+r"(d[32]), "+r"(d[33]), "+r"(d[34]), "+r"(d[35]), "+r"(d[36]), "+r"(d[37]),
-          "+r"(d[38]), "+r"(d[39]), "+r"(d[40]), "+r"(d[41]), "+r"(d[42]), "+r"(d[43]),
-          "+r"(d[44]), "+r"(d[45]), "+r"(d[46]), "+r"(d[47]), "+r"(d[48]), "+r"(d[49]),
-          "+r"(d[50]), "+r"(d[51]), "+r"(d[52]), "+r"(d[53]), "+r"(d[54]), "+r"(d[55]),
-          "+r"(d[56]), "+r"(d[57]), "+r"(d[58]), "+r"(d[59]), "+r"(d[60]), "+r"(d[61]),
-          "+r"(d[62]), "+r"(d[63])
-        : "l"(a), "l"(b), "r"(keep));
-}
-
-__device__ static inline void multiply_fence(void) {
-    asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
-}
-__device__ static inline void multiply_commit(void) {
-    asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory");
-}
-template <int LEFT> __device__ static inline void multiply_wait(void) {
-    asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(LEFT) : "memory");
-}
-
-/* The products above finish later than the compiler thinks; nothing moves in front of this. */
-template <int DEEP> __device__ static inline void multiply_done(int32_t (&d)[DEEP][64]) {
-#pragma unroll
-    for (int m = 0; m < DEEP; m++)
-#pragma unroll
-        for (int i = 0; i < 64; i++) asm volatile("" : "+r"(d[m][i])::"memory");
-}
 
 /* ---- the pass ---- */
 
@@ -177,7 +96,7 @@ struct pass {
     uint32_t first, blocks;    /* blocks of candidates to work on */
     uint32_t stages, buffers;  /* of shared memory: pieces of rows; blocks of candidates */
     uint32_t lower;
-    uint32_t turns;            /* the warpgroups multiply in turns; needs stages >= 2 * pieces */
+    uint32_t turns; /* the warpgroups multiply in turns; needs stages >= 2 * pieces */
 };
 
 /* One piece of work: a block of candidates against the tiles [from, to) of rows. */
@@ -217,11 +136,12 @@ struct ring {
 };
 
 /*
- * Shared memory:  [ blocks of candidates, `buffers` of them | pieces of rows, `stages` | limits | barriers ]
+ * Shared memory:  [ blocks of candidates, `buffers` of them | pieces of rows, `stages` | limits |
+ * barriers ]
  *
- * KEEP: a block of candidates stays while rows stream past it; else (long rows) its pieces stream too,
- * each in front of the piece of rows it meets.
- * DEEP: 64-candidate operands a warpgroup: the block has CONSUMERS * 64 * DEEP candidates.
+ * KEEP: a block of candidates stays while rows stream past it; else (long rows) its pieces stream
+ * too, each in front of the piece of rows it meets. DEEP: 64-candidate operands a warpgroup: the
+ * block has CONSUMERS * 64 * DEEP candidates.
  */
 template <int DEEP, bool KEEP> struct shape {
     enum {
@@ -248,7 +168,8 @@ __device__ static void pass_copy(const struct pass &p, const struct work &w, con
     ring stage = {0, 1, p.stages}, limit = {0, 1, LIMIT_STAGES}, buffer = {0, 1, p.buffers};
     for (uint32_t i = blockIdx.x; i < w.items; i += gridDim.x) {
         struct item it = item_of(w, i);
-        const uint8_t *block = p.candidates + (size_t)(p.first + it.block) * S::BLOCK_TILES * tile_bytes;
+        const uint8_t *block =
+            p.candidates + (size_t)(p.first + it.block) * S::BLOCK_TILES * tile_bytes;
         if (KEEP) {
             uint32_t to = blocks_at + buffer.at * S::BLOCK_TILES * (uint32_t)tile_bytes;
             uint32_t full = bar.block_full + buffer.at * 8;
@@ -279,34 +200,42 @@ __device__ static void pass_copy(const struct pass &p, const struct work &w, con
     }
 }
 
-/* Adds weight * clamp(dot - old, 0, span) of a tile's 128 rows to the two candidates a thread has of
- * each operand. In the accumulators of a warpgroup, lane l holds candidates l / 4 and l / 4 + 8 of
- * its warp's 16, and rows 8 j + 2 (l % 4) + {0, 1}. */
+/* Adds weight * clamp(dot - old, 0, span) of a tile's 128 rows to the two candidates a thread has
+ * of each operand. In the accumulators of a warpgroup, lane l holds candidates l / 4 and l / 4 + 8
+ * of its warp's 16, and rows 8 j + 2 (l % 4) + {0, 1}. What is clamped is below 2^16
+ * (similarity.h), and 32 rows of it times a byte below 2^32. */
 template <int DEEP>
 __device__ static inline void pass_sum(const int32_t (&dot)[DEEP][64], const int32_t *limits,
                                        uint64_t (&sum)[DEEP][2]) {
     enum { AHEAD = 3 }; /* shared memory answers late */
     const int2 *limit = (const int2 *)limits + threadIdx.x % 4;
-    int2 olds[16], spans[16], weights[16];
+    const uint32_t *weight = (const uint32_t *)limits + 2 * TILE + threadIdx.x % 4;
+    uint32_t low[DEEP][2] = {}, high[DEEP][2] = {}, weights[16];
+    int2 olds[16], spans[16];
 #pragma unroll
     for (int j = -AHEAD; j < 16; j++) {
         if (j + AHEAD < 16) {
             olds[j + AHEAD] = limit[(j + AHEAD) * 4];
             spans[j + AHEAD] = limit[(j + AHEAD) * 4 + TILE / 2];
-            weights[j + AHEAD] = limit[(j + AHEAD) * 4 + TILE];
+            weights[j + AHEAD] = weight[(j + AHEAD) * 4];
         }
         if (j < 0) continue;
-        const int2 old = olds[j], span = spans[j], weight = weights[j];
 #pragma unroll
         for (int m = 0; m < DEEP; m++)
 #pragma unroll
             for (int h = 0; h < 2; h++) {
-                uint32_t a = (uint32_t)__viaddmin_s32_relu(dot[m][j * 4 + h * 2], old.x, span.x);
-                uint32_t b = (uint32_t)__viaddmin_s32_relu(dot[m][j * 4 + h * 2 + 1], old.y, span.y);
-                sum[m][h] += (uint64_t)a * (uint32_t)weight.x;
-                sum[m][h] += (uint64_t)b * (uint32_t)weight.y;
+                const int32_t *two = &dot[m][j * 4 + h * 2];
+                uint32_t a = (uint32_t)__viaddmin_s32_relu(two[0], olds[j].x, spans[j].x);
+                uint32_t b = (uint32_t)__viaddmin_s32_relu(two[1], olds[j].y, spans[j].y);
+                uint32_t both = __byte_perm(a, b, 0x5410);
+                low[m][h] = __dp2a_lo(both, weights[j], low[m][h]);
+                high[m][h] = __dp2a_hi(both, weights[j], high[m][h]);
             }
     }
+#pragma unroll
+    for (int m = 0; m < DEEP; m++)
+#pragma unroll
+        for (int h = 0; h < 2; h++) sum[m][h] += low[m][h] + ((uint64_t)high[m][h] << 8);
 }
 
 /* The four lanes that share candidates add up, and the first adds to the gains. */
@@ -332,7 +261,8 @@ __device__ static void pass_multiply(const struct pass &p, const struct work &w,
     using S = shape<DEEP, KEEP>;
     const uint32_t tile_bytes = p.pieces * PIECE;
     const int group = threadIdx.x / 128, first = threadIdx.x % 32 == 0;
-    /* where a warpgroup's operand lies in a block of candidates: DEEP 2: a tile each; 1: half a tile */
+    /* where a warpgroup's operand lies in a block of candidates: DEEP 2: a tile each; 1: half a
+     * tile */
     const uint32_t mine = DEEP == 2 ? group * (KEEP ? tile_bytes : PIECE) : group * (PIECE / 2);
     ring stage = {0, 0, p.stages}, limit = {0, 0, LIMIT_STAGES}, buffer = {0, 0, p.buffers};
     int32_t dot[DEEP][64];
@@ -391,7 +321,8 @@ __global__ void __launch_bounds__(PASS_THREADS, 1) pass_kernel(const struct pass
     extern __shared__ uint8_t area[];
     const struct work w = work_of(p);
     if (blockIdx.x >= w.items) return;
-    uint32_t at = (shared_address(area) + 1023) & ~1023u; /* the swizzle wants 1,024-byte alignment */
+    uint32_t at =
+        (shared_address(area) + 1023) & ~1023u; /* the swizzle wants 1,024-byte alignment */
     uint32_t blocks_at = at;
     if (KEEP) at += p.buffers * S::BLOCK_TILES * p.pieces * PIECE;
     uint32_t stages_at = at, limits_at = at + p.stages * S::STAGE;
@@ -588,11 +519,11 @@ __global__ void __launch_bounds__(RAISE_THREADS, RAISE_BLOCKS) raise_kernel(cons
         base = __shfl_sync(~0u, base, 0);
         slot = base + __popc(higher & ((1u << lane) - 1));
         if (now > old) {
-            int32_t *limit = r.limits + (size_t)(slot / TILE) * LIMITS + slot % TILE;
+            int32_t *limits = r.limits + (size_t)(slot / TILE) * LIMITS;
             r.cover[row] = now;
-            limit[0] = -old;
-            limit[TILE] = now - old;
-            limit[2 * TILE] = (int32_t)r.weight[row];
+            limits[slot % TILE] = -old;
+            limits[TILE + slot % TILE] = now - old;
+            limit_weight(limits, slot % TILE, r.weight[row]);
         }
         for (; higher; higher &= higher - 1, base++) {
             uint32_t from = __shfl_sync(~0u, row, __ffs((int)higher) - 1);
@@ -604,8 +535,9 @@ __global__ void __launch_bounds__(RAISE_THREADS, RAISE_BLOCKS) raise_kernel(cons
     if (!last_block(&r.state->tickets[1])) return;
     /* what the last tile has no row for weighs nothing */
     const uint32_t n = *(volatile uint32_t *)&r.state->n_rows;
-    for (uint32_t slot = n + threadIdx.x; slot < (n + TILE - 1) / TILE * TILE; slot += RAISE_THREADS)
-        r.limits[(size_t)(slot / TILE) * LIMITS + 2 * TILE + slot % TILE] = 0;
+    for (uint32_t slot = n + threadIdx.x; slot < (n + TILE - 1) / TILE * TILE;
+         slot += RAISE_THREADS)
+        limit_weight(r.limits + (size_t)(slot / TILE) * LIMITS, slot % TILE, 0);
     if (threadIdx.x == 0) r.state->raised += n;
 }
 
@@ -629,10 +561,10 @@ __global__ void tile_kernel(const uint8_t *plain, uint32_t n, uint32_t d, size_t
 __global__ void limits_kernel(const uint32_t *weight, uint32_t n, uint32_t tiles, int32_t *limits) {
     for (uint32_t i = blockIdx.x * blockDim.x + threadIdx.x; i < tiles * TILE;
          i += gridDim.x * blockDim.x) {
-        int32_t *limit = limits + (size_t)(i / TILE) * LIMITS + i % TILE;
-        limit[0] = 0;
-        limit[TILE] = INT32_MAX;
-        limit[2 * TILE] = i < n ? (int32_t)weight[i] : 0;
+        int32_t *of_tile = limits + (size_t)(i / TILE) * LIMITS;
+        of_tile[i % TILE] = 0;
+        of_tile[TILE + i % TILE] = INT32_MAX;
+        limit_weight(of_tile, i % TILE, i < n ? weight[i] : 0);
     }
 }
 
