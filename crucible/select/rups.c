@@ -93,54 +93,104 @@ static uint32_t ranks_two(const struct point *sorted, size_t n, uint32_t *top, u
     return fronts;
 }
 
-/* Fronts as linked lists through the sorted points: last[f] is the newest point of front f, and
- * before[i] the point of the same front that came before point i. NONE ends a list. */
-#define NONE UINT32_MAX
+/*
+ * Three axes. A front is known by the staircase of its best (second, third) axes, as the first axis
+ * of whatever comes later is not larger: a new point is dominated by the front iff it lies below
+ * the stairs, and if it does not it becomes a stair and those below it go.
+ *
+ *   third |  *               stair[0..n): second axis falls, third rises
+ *         |     *
+ *         |         *   x    x joins as it is below no stair
+ *         +-------------- second
+ */
+struct stair {
+    uint32_t second, third;
+};
 
-static bool front_dominates(const struct point *sorted, const uint32_t *before, uint32_t from,
-                            const struct point *p) {
-    for (uint32_t i = from; i != NONE; i = before[i])
-        if (sorted[i].q[1] >= p->q[1] && sorted[i].q[2] >= p->q[2]) return true;
-    return false;
+struct front {
+    struct stair *stair;
+    uint32_t n, capacity;
+};
+
+/* How many stairs are not behind p on the second axis; the last of them is the highest. */
+static uint32_t stairs_before(const struct front *f, const struct point *p) {
+    uint32_t low = 0, high = f->n;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (f->stair[middle].second >= p->q[1])
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
 }
 
-static uint32_t ranks_three(const struct point *sorted, size_t n, uint32_t *last, uint32_t *before,
-                            uint32_t *rank) {
-    uint32_t fronts = 0;
+static bool front_dominates(const struct front *f, const struct point *p) {
+    uint32_t k = stairs_before(f, p);
+    return k > 0 && f->stair[k - 1].third >= p->q[2];
+}
+
+static bool front_add(struct front *f, const struct point *p) {
+    uint32_t from = stairs_before(f, p), to = from;
+    if (from > 0 && f->stair[from - 1].second == p->q[1]) from--;
+    while (to < f->n && f->stair[to].third <= p->q[2]) to++;
+    if (f->n - (to - from) + 1 > f->capacity) {
+        uint32_t capacity = f->capacity ? f->capacity * 2 : 2;
+        struct stair *stair = realloc(f->stair, capacity * sizeof *stair);
+        if (!stair) return false;
+        f->stair = stair;
+        f->capacity = capacity;
+    }
+    memmove(f->stair + from + 1, f->stair + to, (f->n - to) * sizeof *f->stair);
+    f->stair[from] = (struct stair){p->q[1], p->q[2]};
+    f->n = f->n - (to - from) + 1;
+    return true;
+}
+
+/* If front f dominates the point, so does every front before it: binary search over the fronts. */
+static bool ranks_three(const struct point *sorted, size_t n, struct front **fronts,
+                        uint32_t *n_fronts, uint32_t *rank) {
+    uint32_t capacity = 0;
     for (size_t i = 0; i < n; i++) {
-        uint32_t low = 0, high = fronts;
+        uint32_t low = 0, high = *n_fronts;
         if (i > 0 && compare_axes(&sorted[i - 1], &sorted[i]) == 0) {
-            /* A twin is not listed: whatever it dominates, its twin does. */
+            /* A twin makes no stair: whatever it dominates, its twin does. */
             rank[sorted[i].index] = rank[sorted[i - 1].index];
             continue;
         }
-        /* If front f dominates the point, so does every front before it: binary search. */
         while (low < high) {
             uint32_t middle = low + (high - low) / 2;
-            if (front_dominates(sorted, before, last[middle], &sorted[i]))
+            if (front_dominates(&(*fronts)[middle], &sorted[i]))
                 low = middle + 1;
             else
                 high = middle;
         }
-        before[i] = low == fronts ? NONE : last[low];
-        last[low] = (uint32_t)i;
-        if (low == fronts) fronts++;
+        if (low == capacity) {
+            struct front *more;
+            capacity = capacity ? capacity * 2 : 64;
+            if (!(more = realloc(*fronts, capacity * sizeof *more))) return false;
+            *fronts = more;
+        }
+        if (low == *n_fronts) (*fronts)[(*n_fronts)++] = (struct front){NULL, 0, 0};
+        if (!front_add(&(*fronts)[low], &sorted[i])) return false;
         rank[sorted[i].index] = low + 1;
     }
-    return fronts;
+    return true;
 }
 
 enum cru_status cru_rups_ranks(const uint32_t *const *q, size_t axes, size_t n, uint32_t *rank,
                                uint32_t *fronts, struct cru_error *err) {
     struct point *sorted;
-    uint32_t *work;
+    struct front *stairs = NULL;
+    uint32_t *top;
+    bool ok = true;
     *fronts = 0;
     if (n == 0) return CRU_OK;
     sorted = calloc(n, sizeof *sorted);
-    work = malloc(2 * n * sizeof *work);
-    if (!sorted || !work) {
+    top = malloc(n * sizeof *top);
+    if (!sorted || !top) {
         free(sorted);
-        free(work);
+        free(top);
         return cru_fail_memory(err, "non-dominated ranks");
     }
     for (size_t i = 0; i < n; i++) {
@@ -150,11 +200,15 @@ enum cru_status cru_rups_ranks(const uint32_t *const *q, size_t axes, size_t n, 
             sorted[i].q[1] = q[0][i];
     }
     qsort(sorted, n, sizeof *sorted, compare_points);
-    *fronts =
-        axes < 3 ? ranks_two(sorted, n, work, rank) : ranks_three(sorted, n, work, work + n, rank);
+    if (axes < 3)
+        *fronts = ranks_two(sorted, n, top, rank);
+    else
+        ok = ranks_three(sorted, n, &stairs, fronts, rank);
+    for (uint32_t f = 0; stairs && f < *fronts; f++) free(stairs[f].stair);
+    free(stairs);
     free(sorted);
-    free(work);
-    return CRU_OK;
+    free(top);
+    return ok ? CRU_OK : cru_fail_memory(err, "non-dominated ranks");
 }
 
 /* floor(x^(1/power)) by bisection, bit by bit; the root has at most `bits` bits. */

@@ -30,8 +30,9 @@ enum cru_status cru_rups_percentiles(const double *value, const uint16_t *stratu
 /*
  * rank[i] = 1 for the documents that none dominates, 2 for those that only rank 1 dominates, and so
  * on (non-dominated sorting, Deb et al. 2002). Equal documents share a rank. *fronts = highest
- * rank. One axis: sorting. Two: patience piles, O(n log n). Three: ENS-BS (Zhang et al. 2015),
- * presorted, O(n^2) comparisons at worst, on usual data far fewer. q[k] are the axes, 1 <= axes
+ * rank. One axis: sorting. Two: patience piles, O(n log n). Three: a binary search over the
+ * fronts (ENS-BS, Zhang et al. 2015), each a staircase that is searched the same way: O(n log^2 n)
+ * comparisons. q[k] are the axes, 1 <= axes
  * <= 3.
  */
 enum cru_status cru_rups_ranks(const uint32_t *const *q, size_t axes, size_t n, uint32_t *rank,

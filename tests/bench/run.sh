@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # make bench: peers from PyPI in a virtual environment, each measured in the same run on the same bytes.
-#   tests/bench/run.sh BUILD [whole|memory|tokenizer|train-vocab|filter|dedup|select ...]     default: all of these
+#   tests/bench/run.sh BUILD [whole|memory|tokenizer|train-vocab|filter|dedup|select|skyline ...]     default: all of these
 #   tests/bench/run.sh BUILD tokenizer-patterns  other vocabularies and pre-tokenisers against the reference
 #   tests/bench/run.sh BUILD tokenizer-exact     the reference's ids over 270 MB; downloads 250 MB of Debian packages
 # Figures are CPU seconds of one pinned core unless a line says otherwise. Half an hour for all of it.
@@ -10,7 +10,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 build=$1
 shift
-[ $# -gt 0 ] || set -- whole memory tokenizer train-vocab filter dedup select
+[ $# -gt 0 ] || set -- whole memory tokenizer train-vocab filter dedup select skyline
 venv=$build/bench-venv
 work=$build/bench-work
 mkdir -p "$work"
@@ -105,6 +105,8 @@ PY
         taskset -c 0 sh tests/bench/dedup_bench.sh "$build" ;;
     select)
         python3 tests/bench/select_bench.py --crucible "$build/bin/crucible-select" --venv "$venv" --core 0 ;;
+    skyline)
+        taskset -c 0 "$build/bench/skyline_speed" ;;
     *) echo "no such part: $part" >&2; exit 64 ;;
     esac
 done
