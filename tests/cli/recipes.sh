@@ -41,6 +41,7 @@ wrong 64 "stage 'select'" 's/budget: 10, //'
 wrong 64 "section 'train'.*'two' is not a whole number" 's/steps: 2/steps: two/'
 wrong 64 "section 'train'.*no model" 's/model: [^,]*, //'
 wrong 64 "'ids' is for the command line" 's/bag: 4/ids: true/'
+wrong 64 "'train-vocab' is for the command line" 's/bag: 4/train-vocab: 1024/'
 wrong 64 "seed '99999999999999999999'" '$aseed: 99999999999999999999'
 wrong 64 "holds a slash" 's/small/..\/small/'
 missing() { # what the message says, sed expression: the recipe is right, but cannot be built here
