@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where a text has added tokens, as the reference finds them: the first place where one matches, the longest
- * there; then onward from its end. A token may take the white space around it along. Tokens that are
- * "normalized" are looked for after the others, in what is between those, in its normal form.
+ * Where a text has added tokens, as the reference finds them: the first place where one matches,
+ * the longest there; then onward from its end. A token may take the white space around it along.
+ * Tokens that are "normalized" are looked for after the others, in what is between those, in its
+ * normal form.
  *
  * An index is made at load and then read by any thread; it is the tokenizer's.
  */
@@ -35,8 +36,9 @@ struct cru_added_match {
     size_t begin, end; /* with the white space that the token takes along */
     uint32_t id;
 };
-/* The next added token of `text`, which is valid UTF-8; false when there is none. What lies between the
- * scan's `from` before the call and the match's begin is text; `from` is then the match's end. */
+/* The next added token of `text`, which is valid UTF-8; false when there is none. What lies between
+ * the scan's `from` before the call and the match's begin is text; `from` is then the match's end.
+ */
 bool cru_added_next(const struct cru_tokenizer *t, const struct cru_added_index *index,
                     struct cru_span text, struct cru_added_scan *scan,
                     struct cru_added_match *match);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tokenizer.json to a draft, through simdjson. Everything in the file that decides ids is either done
- * exactly or refused by name; what only decorates (templates, truncation, padding, decoder) is left. */
+/* tokenizer.json to a draft, through simdjson. Everything in the file that decides ids is either
+ * done exactly or refused by name; what only decorates (templates, truncation, padding, decoder) is
+ * left. */
 #include <simdjson.h>
 
 #include <cstdio>
@@ -40,9 +41,10 @@ struct known_pattern {
 const known_pattern patterns[] = {
     {HEAD R"(\p{N})" TAIL, CRU_STEP_QWEN2, 1},
     {HEAD R"(\p{N}{1,3})" TAIL, CRU_STEP_QWEN2, 3},
-    {R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)",
-     CRU_STEP_GPT2, 0},
-    {FRONT UPPER "*" LOWER "+" SUFFIX "|" FRONT UPPER "+" LOWER "*" SUFFIX R"(|\p{N}{1,3})" TAIL_SLASH,
+    {R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)", CRU_STEP_GPT2,
+     0},
+    {FRONT UPPER "*" LOWER "+" SUFFIX "|" FRONT UPPER "+" LOWER "*" SUFFIX
+                 R"(|\p{N}{1,3})" TAIL_SLASH,
      CRU_STEP_O200K, 3},
     {FRONT UPPER "*" LOWER "+|" FRONT UPPER "+" LOWER R"(*|\p{N})" TAIL_SLASH, CRU_STEP_TEKKEN, 1},
 };
@@ -113,7 +115,9 @@ struct byte_map {
     }
 };
 
-cru_span span(std::string_view s) { return cru_span{s.data(), s.size()}; }
+cru_span span(std::string_view s) {
+    return cru_span{s.data(), s.size()};
+}
 
 /* "PART: 'NAME' is not supported", with the name as the file has it. */
 cru_status refuse_named(cru_error *err, const char *part, std::string_view name) {
@@ -172,7 +176,8 @@ cru_status read_split(element split, step_list &steps, cru_error *err) {
         std::string escaped;
         for (char c : text) {
             bool plain = (c | 32) >= 'a' && (c | 32) <= 'z';
-            if (static_cast<unsigned char>(c) < 0x80 && !plain && (c < '0' || c > '9')) escaped += '\\';
+            if (static_cast<unsigned char>(c) < 0x80 && !plain && (c < '0' || c > '9'))
+                escaped += '\\';
             escaped += c;
         }
         steps.add(CRU_STEP_REGEX, behavior, 0, escaped);
@@ -280,13 +285,14 @@ bool is_plain_nfc(std::string_view s) {
 cru_status read_added(element root, bool nfc, cru_vocab_draft *draft, cru_error *err) {
     array added;
     if (root["added_tokens"].get(added) != simdjson::SUCCESS) return CRU_OK;
-    bool both = nfc; /* else the normalized are looked for in the same text as the others, if there are any */
+    bool both = nfc; /* else the normalized are looked for in the same text as the others, if there
+                        are any */
     for (element t : added) both = both || !flag(t, "normalized", true);
     for (element t : added) {
         std::string_view content;
         uint64_t id;
-        if (t["content"].get(content) != simdjson::SUCCESS || t["id"].get(id) != simdjson::SUCCESS ||
-            id > UINT32_MAX)
+        if (t["content"].get(content) != simdjson::SUCCESS ||
+            t["id"].get(id) != simdjson::SUCCESS || id > UINT32_MAX)
             return refuse(err, "added_tokens: an entry without content or id");
         if (flag(t, "single_word", false))
             return refuse(err, "added_tokens: single_word is not supported");
@@ -296,11 +302,14 @@ cru_status read_added(element root, bool nfc, cru_vocab_draft *draft, cru_error 
             return refuse(err, "added_tokens: an entry is in the model's vocab with another id");
         bool normalized = flag(t, "normalized", true);
         if (normalized && nfc && !is_plain_nfc(content))
-            return refuse(err, "added_tokens: a normalized one with characters from U+0300 up is not "
-                               "supported");
+            return refuse(err,
+                          "added_tokens: a normalized one with characters from U+0300 up is not "
+                          "supported");
         uint32_t flags = (flag(t, "special", false) ? 1u : 0u) | (normalized && both ? 2u : 0u) |
-                         (flag(t, "lstrip", false) ? 4u : 0u) | (flag(t, "rstrip", false) ? 8u : 0u);
-        cru_status status = cru_vocab_draft_added(draft, static_cast<uint32_t>(id), span(content), flags, err);
+                         (flag(t, "lstrip", false) ? 4u : 0u) |
+                         (flag(t, "rstrip", false) ? 8u : 0u);
+        cru_status status =
+            cru_vocab_draft_added(draft, static_cast<uint32_t>(id), span(content), flags, err);
         if (status) return status;
     }
     return CRU_OK;
@@ -387,4 +396,6 @@ extern "C" cru_status cru_hf_json_read(cru_span json, cru_vocab_draft *draft, cr
     }
 }
 
-extern "C" bool cru_text_is_utf8(const char *p, size_t n) { return simdjson::validate_utf8(p, n); }
+extern "C" bool cru_text_is_utf8(const char *p, size_t n) {
+    return simdjson::validate_utf8(p, n);
+}

@@ -7,7 +7,8 @@
 #include "tokenizer/pattern_translate.h"
 
 /* What a match may cost. Backtracking points: PCRE2's own default, which is also about what the
- * reference's engine allows (it fails there too). Memory: together below what issue a thread may hold. */
+ * reference's engine allows (it fails there too). Memory: small beside the 64 MiB that a thread may
+ * hold. */
 enum {
     MATCH_LIMIT = 10 * 1000 * 1000,
     HEAP_LIMIT_KIB = 8192, /* the interpreter's, where there is no JIT */
@@ -20,9 +21,9 @@ static enum cru_status compile(struct cru_regex *regex, struct cru_span pattern,
     int error;
     PCRE2_SIZE where;
     pcre2_set_newline(context, PCRE2_NEWLINE_LF);
-    pcre2_code *code = pcre2_compile((PCRE2_SPTR)pattern.p, pattern.n,
-                                     PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &error,
-                                     &where, context);
+    pcre2_code *code =
+        pcre2_compile((PCRE2_SPTR)pattern.p, pattern.n,
+                      PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &error, &where, context);
     if (!code) {
         PCRE2_UCHAR why[160];
         if (error == PCRE2_ERROR_HEAP_FAILED) return cru_fail_memory(err, "pattern");
@@ -36,7 +37,8 @@ static enum cru_status compile(struct cru_regex *regex, struct cru_span pattern,
         cru_regex_release(regex);
         return cru_fail(err, CRU_USAGE, "pattern: it can match nothing, which is not supported");
     }
-    (void)pcre2_jit_compile(code, PCRE2_JIT_COMPLETE); /* without it, the interpreter answers the same */
+    (void)pcre2_jit_compile(code,
+                            PCRE2_JIT_COMPLETE); /* without it, the interpreter answers the same */
     return CRU_OK;
 }
 
@@ -63,7 +65,8 @@ void cru_regex_release(struct cru_regex *regex) {
 enum cru_status cru_regex_scratch_init(struct cru_regex_scratch *s, struct cru_error *err) {
     s->match = pcre2_match_data_create(1, NULL);
     s->context = pcre2_match_context_create(NULL);
-    s->stack = pcre2_jit_stack_create(STACK_FIRST, STACK_MOST, NULL); /* NULL where there is no JIT */
+    s->stack =
+        pcre2_jit_stack_create(STACK_FIRST, STACK_MOST, NULL); /* NULL where there is no JIT */
     if (!s->match || !s->context) {
         cru_regex_scratch_release(s);
         return cru_fail_memory(err, "pattern");

@@ -13,7 +13,8 @@ struct group {
 struct translation {
     const unsigned char *p, *end;
     struct cru_buffer *out;
-    long atom; /* where in the output what a quantifier would repeat begins; NO_ATOM: nothing would */
+    long atom; /* where in the output what a quantifier would repeat begins; NO_ATOM: nothing would
+                */
     bool fold; /* in (?i:...) */
     uint32_t before; /* the folded letter just written, or 0 */
     struct group group[MOST_GROUPS];
@@ -33,7 +34,9 @@ static uint32_t take(struct translation *t) {
     return c;
 }
 
-static bool next_is(const struct translation *t, char c) { return t->p < t->end && *t->p == c; }
+static bool next_is(const struct translation *t, char c) {
+    return t->p < t->end && *t->p == c;
+}
 
 static void begin_atom(struct translation *t) {
     t->atom = (long)t->out->n;
@@ -79,13 +82,40 @@ static bool put_named(struct translation *t, const char *name, uint32_t least) {
 
 /* Long names of general categories are not common in these patterns; these are. */
 static const char *const categories[][2] = {
-    {"L", "Letter"}, {"Lu", "Uppercase_Letter"}, {"Ll", "Lowercase_Letter"}, {"Lt", ""}, {"Lm", ""},
-    {"Lo", ""},      {"M", "Mark"},              {"Mn", ""},                 {"Mc", ""}, {"Me", ""},
-    {"N", "Number"}, {"Nd", ""},                 {"Nl", ""},                 {"No", ""}, {"P", "Punctuation"},
-    {"Pc", ""},      {"Pd", ""},                 {"Ps", ""},                 {"Pe", ""}, {"Pi", ""},
-    {"Pf", ""},      {"Po", ""},                 {"S", "Symbol"},            {"Sm", ""}, {"Sc", ""},
-    {"Sk", ""},      {"So", ""},                 {"Z", "Separator"},         {"Zs", ""}, {"Zl", ""},
-    {"Zp", ""},      {"Cc", ""},                 {"Cf", ""},                 {"Co", ""},
+    {"L", "Letter"},
+    {"Lu", "Uppercase_Letter"},
+    {"Ll", "Lowercase_Letter"},
+    {"Lt", ""},
+    {"Lm", ""},
+    {"Lo", ""},
+    {"M", "Mark"},
+    {"Mn", ""},
+    {"Mc", ""},
+    {"Me", ""},
+    {"N", "Number"},
+    {"Nd", ""},
+    {"Nl", ""},
+    {"No", ""},
+    {"P", "Punctuation"},
+    {"Pc", ""},
+    {"Pd", ""},
+    {"Ps", ""},
+    {"Pe", ""},
+    {"Pi", ""},
+    {"Pf", ""},
+    {"Po", ""},
+    {"S", "Symbol"},
+    {"Sm", ""},
+    {"Sc", ""},
+    {"Sk", ""},
+    {"So", ""},
+    {"Z", "Separator"},
+    {"Zs", ""},
+    {"Zl", ""},
+    {"Zp", ""},
+    {"Cc", ""},
+    {"Cf", ""},
+    {"Co", ""},
 };
 
 /* Behind \p or \P: reads {NAME}. */
@@ -118,17 +148,21 @@ static enum cru_status put_property(struct translation *t, const char *name) {
 
 static void put_complement_of_spaces(struct translation *t) {
     uint32_t from = 0;
-    for (size_t i = 0; i < N_SPACES; from = spaces[i++][1] + 1) put_range(t, from, spaces[i][0] - 1);
+    for (size_t i = 0; i < N_SPACES; from = spaces[i++][1] + 1)
+        put_range(t, from, spaces[i][0] - 1);
     put_range(t, from, 0xD7FF);
     put_range(t, 0xE000, 0x10FFFF);
 }
 
 /* True for the letter of an escape that is a set of characters. */
-static bool is_set_escape(uint32_t c) { return c < 0x80 && c && strchr("sSdDwWhHpP", (int)c); }
+static bool is_set_escape(uint32_t c) {
+    return c < 0x80 && c && strchr("sSdDwWhHpP", (int)c);
+}
 
-/* The set of escape `letter`, whose letter has been read, as items of a class; `inside` a class a negative set
- * must be spelled out, else *negative says that the class is to be negated. */
-static enum cru_status put_set(struct translation *t, uint32_t letter, bool inside, bool *negative) {
+/* The set of escape `letter`, whose letter has been read, as items of a class; `inside` a class a
+ * negative set must be spelled out, else *negative says that the class is to be negated. */
+static enum cru_status put_set(struct translation *t, uint32_t letter, bool inside,
+                               bool *negative) {
     *negative = letter < 'a';
     if (t->fold) return refuse(t, "a set of characters in (?i) is not supported");
     char name[32];
@@ -142,11 +176,14 @@ static enum cru_status put_set(struct translation *t, uint32_t letter, bool insi
         return CRU_OK;
     }
     switch (letter | 0x20) {
-    case 'p': return put_property(t, name);
+    case 'p':
+        return put_property(t, name);
     case 's':
         for (size_t i = 0; i < N_SPACES; i++) put_range(t, spaces[i][0], spaces[i][1]);
         break;
-    case 'd': put_category(t, "Nd"); break;
+    case 'd':
+        put_category(t, "Nd");
+        break;
     case 'w':
         put_category(t, "L");
         put_category(t, "M");
@@ -154,7 +191,9 @@ static enum cru_status put_set(struct translation *t, uint32_t letter, bool insi
         put_category(t, "Pc");
         (void)put_named(t, "w", inside ? 0x100 : 0);
         break;
-    default: cru_buffer_add_string(t->out, "0-9A-Fa-f"); break;
+    default:
+        cru_buffer_add_string(t->out, "0-9A-Fa-f");
+        break;
     }
     return CRU_OK;
 }
@@ -184,13 +223,27 @@ static enum cru_status read_hex(struct translation *t, size_t most, uint32_t *c)
 static enum cru_status read_character(struct translation *t, uint32_t *c) {
     enum cru_status status;
     switch (*c) {
-    case 'n': *c = '\n'; return CRU_OK;
-    case 'r': *c = '\r'; return CRU_OK;
-    case 't': *c = '\t'; return CRU_OK;
-    case 'f': *c = '\f'; return CRU_OK;
-    case 'v': *c = '\v'; return CRU_OK;
-    case 'a': *c = '\a'; return CRU_OK;
-    case 'e': *c = 0x1B; return CRU_OK;
+    case 'n':
+        *c = '\n';
+        return CRU_OK;
+    case 'r':
+        *c = '\r';
+        return CRU_OK;
+    case 't':
+        *c = '\t';
+        return CRU_OK;
+    case 'f':
+        *c = '\f';
+        return CRU_OK;
+    case 'v':
+        *c = '\v';
+        return CRU_OK;
+    case 'a':
+        *c = '\a';
+        return CRU_OK;
+    case 'e':
+        *c = 0x1B;
+        return CRU_OK;
     case 'x':
         if (!next_is(t, '{')) {
             status = read_hex(t, 2, c); /* one byte: only ASCII is a whole character */
@@ -206,7 +259,8 @@ static enum cru_status read_character(struct translation *t, uint32_t *c) {
         status = read_hex(t, 4, c);
         return !status && t->p != digits + 4 ? refuse(t, "\\u without four digits") : status;
     }
-    default: break;
+    default:
+        break;
     }
     if ((*c >= '0' && *c <= '9') || (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z'))
         return cru_fail(t->err, CRU_USAGE, "pattern: \\%c is not supported", (int)*c);
@@ -340,7 +394,8 @@ static enum cru_status open_group(struct translation *t) {
     } kinds[] = {
         {"?:", "(?:", false, false},  {"?i:", "(?i:", true, false}, {"?>", "(?>", false, false},
         {"?=", "(?=", false, true},   {"?!", "(?!", false, true},   {"?<=", "(?<=", false, true},
-        {"?<!", "(?<!", false, true}, {"", "(?:", false, false}, /* nothing refers to what it takes */
+        {"?<!", "(?<!", false, true}, {"", "(?:", false, false}, /* nothing refers to what it takes
+                                                                  */
     };
     size_t k = 0;
     while (!starts(t, kinds[k].source)) k++;
@@ -426,22 +481,34 @@ static enum cru_status put_quantifier(struct translation *t, uint32_t c) {
 static enum cru_status put_next(struct translation *t) {
     uint32_t c = take(t);
     switch (c) {
-    case '\\': return put_escape(t);
-    case '[': return put_class(t);
-    case '(': return open_group(t);
-    case ')': return close_group(t);
+    case '\\':
+        return put_escape(t);
+    case '[':
+        return put_class(t);
+    case '(':
+        return open_group(t);
+    case ')':
+        return close_group(t);
     case '*':
     case '+':
     case '?':
-    case '{': return put_quantifier(t, c);
-    case '|': cru_buffer_add_char(t->out, '|'); break;
-    case '^': cru_buffer_add_string(t->out, "(?m:^)"); break;
-    case '$': cru_buffer_add_string(t->out, "(?m:$)"); break;
+    case '{':
+        return put_quantifier(t, c);
+    case '|':
+        cru_buffer_add_char(t->out, '|');
+        break;
+    case '^':
+        cru_buffer_add_string(t->out, "(?m:^)");
+        break;
+    case '$':
+        cru_buffer_add_string(t->out, "(?m:$)");
+        break;
     case '.':
         begin_atom(t);
         cru_buffer_add_string(t->out, "[^\\n]");
         return CRU_OK;
-    default: return put_literal(t, c);
+    default:
+        return put_literal(t, c);
     }
     t->atom = NO_ATOM;
     t->before = 0;
@@ -450,7 +517,8 @@ static enum cru_status put_next(struct translation *t) {
 
 enum cru_status cru_pattern_translate(struct cru_span source, struct cru_buffer *out,
                                       struct cru_error *err) {
-    struct translation t = {.p = (const unsigned char *)source.p, .out = out, .atom = NO_ATOM, .err = err};
+    struct translation t = {
+        .p = (const unsigned char *)source.p, .out = out, .atom = NO_ATOM, .err = err};
     if (source.n > MOST_BYTES)
         return cru_fail(err, CRU_USAGE, "pattern: longer than %d bytes", MOST_BYTES);
     if (source.n == 0) return cru_fail(err, CRU_USAGE, "pattern: empty");

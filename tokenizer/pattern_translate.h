@@ -10,10 +10,12 @@
  *   \p{Han}     the script's own ranges; PCRE2 would take the script extensions
  *   X{n,m}+     a repeated group, not a possessive quantifier; X{n}? is an optional group
  *   ^ $         ends of lines; . is all but \n; \h a hexadecimal digit; \v U+000B
- *   (?i:...)    for ASCII alone, and for none of ss st ff fi fl, which are folded from one character too
+ *   (?i:...)    for ASCII alone, and for none of ss st ff fi fl, which are folded from one
+ * character too
  *
- * Refused by name: back references, recursion, conditions, negated classes in a class, && in a class, negative
- * sets but \S in a class, and other escapes and options. Any thread; `out` is the caller's. Errors: CRU_USAGE with the reason.
+ * Refused by name: back references, recursion, conditions, negated classes in a class, && in a
+ * class, negative sets but \S in a class, and other escapes and options. Any thread; `out` is the
+ * caller's. Errors: CRU_USAGE with the reason.
  */
 #ifndef CRU_TOKENIZER_PATTERN_TRANSLATE_H
 #define CRU_TOKENIZER_PATTERN_TRANSLATE_H

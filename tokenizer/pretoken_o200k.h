@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The pre-tokeniser of o200k (GPT-4o, gpt-oss, Llama 4) and of Tekken (Mistral), by hand: where the next
- * piece ends, equal to what the reference's regex engine answers on every text.
+ * The pre-tokeniser of o200k (GPT-4o, gpt-oss, Llama 4) and of Tekken (Mistral), by hand: where the
+ * next piece ends, equal to what the reference's regex engine answers on every text.
  *
  *   word  [^\r\n\p{L}\p{N}]? U* W+ C?   |   [^\r\n\p{L}\p{N}]? U+ W* C?
  *         U = [\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]   W = [\p{Ll}\p{Lm}\p{Lo}\p{M}]
  *         C = (?i:'s|'t|'re|'ve|'m|'ll|'d), in o200k only
  *   then  \p{N}{1,digits} | ?[^\s\p{L}\p{N}]+[\r\n/]* | \s*[\r\n]+ | \s+(?!\S) | \s+
  *
- * U and W share \p{Lm}, \p{Lo} and \p{M}. So U* takes a whole run; when what follows is no \p{Ll}, it gives
- * back as far as the last shared character of the run, which W+ then takes, and the piece ends there:
+ * U and W share \p{Lm}, \p{Lo} and \p{M}. So U* takes a whole run; when what follows is no \p{Ll},
+ * it gives back as far as the last shared character of the run, which W+ then takes, and the piece
+ * ends there:
  *
  *   H e l l o W o r l d     Hello | World       run "H", then \p{Ll}
  *   H E L L O 3             HELLO               nothing shared in the run: the second form
- *   H E ... x' A B          HE ... x' | AB      x' shared (a mark, a Han character): the first form wins
+ *   H E ... x' A B          HE ... x' | AB      x' shared (a mark, a Han character): the first form
+ * wins
  *
- * A mark may also be the optional character in front. Text is valid UTF-8; a piece takes time in the length
- * of the run at its start, and no run is looked at more than three times.
+ * A mark may also be the optional character in front. Text is valid UTF-8; a piece takes time in
+ * the length of the run at its start, and no run is looked at more than three times.
  */
 #ifndef CRU_TOKENIZER_PRETOKEN_O200K_H
 #define CRU_TOKENIZER_PRETOKEN_O200K_H
@@ -25,9 +27,8 @@
 #include "tokenizer/unicode_categories.h"
 
 /* The end of U*W+ at p; NULL when it does not match. *run is where U* ended. */
-static inline const unsigned char *cru_cased_word_end(const unsigned char *p,
-                                                      const unsigned char *end,
-                                                      const unsigned char **run) {
+static inline const unsigned char *
+cru_cased_word_end(const unsigned char *p, const unsigned char *end, const unsigned char **run) {
     const unsigned char *shared = NULL;
     unsigned length = 0, category = 0;
     while (p < end) {

@@ -16,7 +16,8 @@ static bool step_agrees(const struct cru_split_step *s) {
     bool scanner = s->kind >= CRU_STEP_QWEN2 && s->kind <= CRU_STEP_TEKKEN;
     bool digits = scanner && s->kind != CRU_STEP_GPT2;
     bool known = scanner || (s->kind >= CRU_STEP_REGEX && s->kind <= CRU_STEP_PUNCTUATION);
-    return known && s->behavior < CRU_SPLIT_BEHAVIORS && (s->kind == CRU_STEP_REGEX) == (s->bytes > 0) &&
+    return known && s->behavior < CRU_SPLIT_BEHAVIORS &&
+           (s->kind == CRU_STEP_REGEX) == (s->bytes > 0) &&
            (digits ? s->digits >= 1 && s->digits <= 16 : s->digits == 0);
 }
 
@@ -42,8 +43,8 @@ enum cru_status cru_split_plan_init(struct cru_split_plan *plan, const void *ste
             break;
         }
         if (s->kind == CRU_STEP_REGEX)
-            status = cru_regex_init(&plan->regex[plan->n],
-                                    cru_span_make((const char *)p, s->bytes), err);
+            status = cru_regex_init(&plan->regex[plan->n], cru_span_make((const char *)p, s->bytes),
+                                    err);
         p += padded;
         bytes -= padded;
         plan->n++;
@@ -65,7 +66,9 @@ enum cru_status cru_splitter_init(struct cru_splitter *s, const struct cru_split
     return cru_regex_scratch_init(&s->scratch, err);
 }
 
-void cru_splitter_release(struct cru_splitter *s) { cru_regex_scratch_release(&s->scratch); }
+void cru_splitter_release(struct cru_splitter *s) {
+    cru_regex_scratch_release(&s->scratch);
+}
 
 void cru_splitter_begin(struct cru_splitter *s, const unsigned char *p, const unsigned char *end) {
     memset(s->level, 0, s->plan->n * sizeof *s->level);
@@ -117,22 +120,35 @@ static enum cru_status next_entry(struct cru_splitter *s, size_t i, struct cru_s
     *e = (struct cru_split_entry){l->at, l->end, true};
     enum cru_status status = CRU_OK;
     switch (step->kind) {
-    case CRU_STEP_DIGITS: *e = next_by_bit(l, CRU_CAT_NUMERIC); break;
-    case CRU_STEP_PUNCTUATION: *e = next_by_bit(l, CRU_CAT_PUNCT); break;
-    case CRU_STEP_REGEX: status = next_by_regex(s, i, e, err); break;
-    default: e->end = cru_piece_end(s->classes, step->kind, step->digits, l->at, l->end); break;
+    case CRU_STEP_DIGITS:
+        *e = next_by_bit(l, CRU_CAT_NUMERIC);
+        break;
+    case CRU_STEP_PUNCTUATION:
+        *e = next_by_bit(l, CRU_CAT_PUNCT);
+        break;
+    case CRU_STEP_REGEX:
+        status = next_by_regex(s, i, e, err);
+        break;
+    default:
+        e->end = cru_piece_end(s->classes, step->kind, step->digits, l->at, l->end);
+        break;
     }
     if (!status) l->at = e->end;
     return status;
 }
 
-/* Whether an entry joins the piece that ends in `last`, of which that is the only one if `single`. */
+/* Whether an entry joins the piece that ends in `last`, of which that is the only one if `single`.
+ */
 static bool joins(uint32_t behavior, bool single, bool last, bool next) {
     switch (behavior) {
-    case CRU_SPLIT_CONTIGUOUS: return next == last;
-    case CRU_SPLIT_WITH_PREVIOUS: return single && next && !last;
-    case CRU_SPLIT_WITH_NEXT: return single && last && !next;
-    default: return false;
+    case CRU_SPLIT_CONTIGUOUS:
+        return next == last;
+    case CRU_SPLIT_WITH_PREVIOUS:
+        return single && next && !last;
+    case CRU_SPLIT_WITH_NEXT:
+        return single && last && !next;
+    default:
+        return false;
     }
 }
 
@@ -146,7 +162,8 @@ static enum cru_status next_piece(struct cru_splitter *s, size_t i, const unsign
     do {
         status = next_entry(s, i, &e, err);
         if (status) return status;
-    } while ((behavior == CRU_SPLIT_REMOVED && e.match) || (behavior == CRU_SPLIT_KEPT && !e.match));
+    } while ((behavior == CRU_SPLIT_REMOVED && e.match) ||
+             (behavior == CRU_SPLIT_KEPT && !e.match));
     *p = e.begin;
     *end = e.end;
     if (behavior < CRU_SPLIT_CONTIGUOUS) return CRU_OK;

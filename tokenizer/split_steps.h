@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A vocabulary's pre-tokeniser as steps, for all that is not one known pattern: each step cuts every
- * piece of the step before, and sees nothing beyond that piece.
+ * A vocabulary's pre-tokeniser as steps, for all that is not one known pattern: each step cuts
+ * every piece of the step before, and sees nothing beyond that piece.
  *
  *   text    "See 2024-25!"
  *   Digits  [See ][2][0][2][4][-][2][5][!]
  *   regex   [See][ ][2][0][2][4][-][2][5][!]
  *
- * A step finds matches; what lies between two of them is a gap. Its behaviour says what becomes pieces,
- * with the meanings of the reference's SplitDelimiterBehavior. In a compiled vocabulary the steps are
- * one after the other:
+ * A step finds matches; what lies between two of them is a gap. Its behaviour says what becomes
+ * pieces, with the meanings of the reference's SplitDelimiterBehavior. In a compiled vocabulary the
+ * steps are one after the other:
  *
- *   | kind u32 | behavior u32 | digits u32 | bytes u32 | pattern, then zeros up to a multiple of 4 |
+ *   | kind u32 | behavior u32 | digits u32 | bytes u32 | pattern, then zeros up to a multiple of 4
+ * |
  *
  * struct cru_split_plan is made at load and then read by any thread; struct cru_splitter is one
  * thread's. Errors: CRU_USAGE for a pattern that is not supported, CRU_BAD for a text beyond the
@@ -80,9 +81,9 @@ struct cru_split_entry {
 
 /* One step at work on one piece of the step before. */
 struct cru_split_level {
-    const unsigned char *begin, *at, *end; /* the piece; what is before `at` is done */
+    const unsigned char *begin, *at, *end;  /* the piece; what is before `at` is done */
     const unsigned char *match, *match_end; /* the next match, when match >= at; at the end: none */
-    struct cru_split_entry ahead; /* read, but not part of the piece before it */
+    struct cru_split_entry ahead;           /* read, but not part of the piece before it */
     bool has_ahead;
 };
 

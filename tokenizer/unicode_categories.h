@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the patterns beyond Qwen2's and GPT-2's ask about a code point: case, marks, and what the
- * pre-tokenisers Digits and Punctuation take. Constant tables in two steps, as unicode_classes.h draws
- * them, written by unicode_categories.py; any thread.
+ * pre-tokenisers Digits and Punctuation take. Constant tables in two steps, as unicode_classes.h
+ * draws them, written by unicode_categories.py; any thread.
  */
 #ifndef CRU_TOKENIZER_UNICODE_CATEGORIES_H
 #define CRU_TOKENIZER_UNICODE_CATEGORIES_H

@@ -17,8 +17,9 @@ static enum cru_status damaged(struct cru_error *err, const char *what) {
 /* The bytes each section must have, by the header's counts. TEXT may have any number. */
 static bool sizes_agree(const struct cru_vocab_header *h) {
     if (h->n_ids > CRU_MAX_IDS || h->n_merges > CRU_MAX_MERGES || h->n_added > CRU_MAX_ADDED ||
-        h->pair_bits < 1 || h->pair_bits > 30 || h->word_bits < 1 || h->word_bits > 30 || h->n_units < 256 ||
-        h->n_units % 256 || h->n_units > 1u << CRU_UNIT_BITS || h->irregular > 1)
+        h->pair_bits < 1 || h->pair_bits > 30 || h->word_bits < 1 || h->word_bits > 30 ||
+        h->n_units < 256 || h->n_units % 256 || h->n_units > 1u << CRU_UNIT_BITS ||
+        h->irregular > 1)
         return false;
     const uint64_t want[CRU_SECTIONS] = {
         [CRU_SECTION_OFFSETS] = ((uint64_t)h->n_ids + 1) * 4,
@@ -51,7 +52,8 @@ static enum cru_status check_header(const void *image, size_t bytes, struct cru_
     if (memcmp(h.magic, CRU_VOCAB_MAGIC, 8) != 0)
         return cru_fail(err, CRU_FATAL, "not a compiled vocabulary");
     if (h.order != CRU_VOCAB_ORDER)
-        return cru_fail(err, CRU_FATAL, "vocabulary was compiled on a machine of another byte order");
+        return cru_fail(err, CRU_FATAL,
+                        "vocabulary was compiled on a machine of another byte order");
     if (h.version != CRU_VOCAB_VERSION)
         return cru_fail(err, CRU_FATAL,
                         "vocabulary has format version %u, this program reads %d: compile it again",
@@ -76,78 +78,6 @@ static enum cru_status check_header(const void *image, size_t bytes, struct cru_
     if (memchr(h.name, 0, sizeof h.name) == NULL || !cru_text_is_utf8(h.name, strlen(h.name)))
         return damaged(err, "its name");
     return CRU_OK;
-}
-
-static bool ids_below(const uint32_t *ids, size_t n, uint32_t limit) {
-    uint32_t most = 0;
-    for (size_t i = 0; i < n; i++) most = ids[i] > most ? ids[i] : most;
-    return n == 0 || most < limit;
-}
-
-static bool units_agree(const uint64_t *units, size_t n, uint32_t n_units, uint32_t n_ids) {
-    uint32_t bad = 0;
-    for (size_t i = 0; i < n; i++) {
-        uint32_t token = cru_unit_token(units[i]);
-        bad |= (token >= n_ids) & (token != CRU_UNIT_NO_TOKEN);
-        bad |= cru_unit_base(units[i]) >= n_units; /* and so is any base ^ byte: 256 divides n_units */
-    }
-    return !bad;
-}
-
-/* The nodes and the trie; sets t->bpe.longest. That ways of making a token lead downwards is for those
- * who follow them to see (bpe_backtrack.c). */
-static bool bpe_agrees(struct cru_tokenizer *t) {
-    const struct cru_vocab_header *h = t->header;
-    const struct cru_bpe_node *nodes = t->bpe.nodes;
-    uint32_t bad = 0, longest = 1;
-    for (uint32_t i = 0; i < h->n_ids; i++) {
-        uint64_t split = nodes[i].split;
-        uint32_t left = (uint32_t)(split >> (CRU_RANK_BITS + CRU_ID_BITS)) & CRU_ID_MASK;
-        uint32_t right = (uint32_t)(split >> CRU_RANK_BITS) & CRU_ID_MASK, bytes = nodes[i].bytes;
-        bad |= (left >= h->n_ids) & (left != CRU_ID_MASK);
-        bad |= (right >= h->n_ids) & (right != CRU_ID_MASK);
-        bad |= ((left == CRU_ID_MASK) | (right == CRU_ID_MASK)) & !h->irregular;
-        bad |= (nodes[i].shorter >= h->n_ids) & (nodes[i].shorter != CRU_NONE);
-        bad |= (bytes != 0) & (bytes != t->offsets[i + 1] - t->offsets[i]);
-        longest = bytes > longest ? bytes : longest;
-    }
-    for (size_t b = 0; b < 256; b++) bad |= nodes[t->merges.byte_ids[b]].bytes != 1;
-    t->bpe.longest = longest;
-    return !bad && longest <= CRU_MAX_TOKEN &&
-           units_agree(t->bpe.roots, 65536, h->n_units, h->n_ids) &&
-           units_agree(t->bpe.units, h->n_units, h->n_units, h->n_ids);
-}
-
-/* Every number that the encoder follows without looking. */
-static bool contents_agree(const struct cru_tokenizer *t) {
-    const struct cru_vocab_header *h = t->header;
-    if (t->offsets[0] != 0 || t->offsets[h->n_ids] != h->section[CRU_SECTION_TEXT].bytes)
-        return false;
-    for (uint32_t i = 0; i < h->n_ids; i++)
-        if (t->offsets[i] > t->offsets[i + 1]) return false;
-    if (!ids_below(t->merges.byte_ids, 256, h->n_ids) ||
-        !ids_below(t->merges.merged, h->n_merges, h->n_ids))
-        return false;
-    for (size_t i = 0; i < 65536; i++)
-        if (t->merges.byte_pair[i] != CRU_NONE && t->merges.byte_pair[i] >= h->n_merges)
-            return false;
-    size_t used = 0, slots = (size_t)1 << h->pair_bits;
-    for (size_t i = 0; i < slots; i++) {
-        if (t->merges.pairs[i] == UINT64_MAX) continue;
-        used++;
-        if ((t->merges.pairs[i] & ((1u << CRU_RANK_BITS) - 1)) >= h->n_merges) return false;
-    }
-    if (used == slots) return false; /* a search would never end */
-    used = 0, slots = (size_t)1 << h->word_bits;
-    for (size_t i = 0; i < slots; i++) {
-        if (t->words[i] == CRU_NONE) continue;
-        used++;
-        if ((t->words[i] & ((1u << CRU_ID_BITS) - 1)) >= h->n_ids) return false;
-    }
-    if (used == slots) return false;
-    for (uint32_t i = 0; i < h->n_added; i++)
-        if (t->added[i].id >= h->n_ids || cru_vocab_token(t, t->added[i].id).n == 0) return false;
-    return true;
 }
 
 enum cru_status cru_tokenizer_from_image(const void *image, size_t bytes,
@@ -176,10 +106,10 @@ enum cru_status cru_tokenizer_from_image(const void *image, size_t bytes,
                               .offsets = t->offsets,
                               .text = t->text,
                               .irregular = h->irregular};
-    if (!contents_agree(t) || !bpe_agrees(t)) status = damaged(err, "numbers out of range");
-    if (!status && (!cru_added_index_init(&t->added_raw, t, false) ||
-                    !cru_added_index_init(&t->added_normal, t, true) ||
-                    !cru_classes_init(&t->classes)))
+    if (!cru_vocab_agrees(t)) status = damaged(err, "numbers out of range");
+    if (!status &&
+        (!cru_added_index_init(&t->added_raw, t, false) ||
+         !cru_added_index_init(&t->added_normal, t, true) || !cru_classes_init(&t->classes)))
         status = cru_fail_memory(err, "vocabulary");
     if (!status && h->pattern == CRU_PATTERN_STEPS)
         status = cru_split_plan_init(&t->plan, at[CRU_SECTION_STEPS],
@@ -270,7 +200,8 @@ enum cru_status cru_tokenizer_load(const char *path, struct cru_tokenizer **toke
     return CRU_OK;
 }
 
-/* Where `make vocab` and `make install` put compiled vocabularies, beside the program's directory. */
+/* Where `make vocab` and `make install` put compiled vocabularies, beside the program's directory.
+ */
 static bool shared_directory(char *dir, size_t capacity) {
     char exe[4096];
     ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);

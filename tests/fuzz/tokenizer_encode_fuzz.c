@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as text, with a vocabulary of bytes and a few merges: ids must decode to the NFC of the repaired
- * text, be the same again from a warm cache, and the pieces must cover the text. */
+/* Any bytes as text, with a vocabulary of bytes and a few merges: ids must decode to the NFC of the
+ * repaired text, be the same again from a warm cache, and the pieces must cover the text. */
 #include "crucible/base/base.h"
 #include "tokenizer/normalise.h"
 #include "tokenizer/split_steps.h"
@@ -17,16 +17,17 @@ static bool add_steps(struct cru_vocab_draft *d, struct cru_error *err) {
     cru_split_step_add(&steps, CRU_STEP_DIGITS, CRU_SPLIT_CONTIGUOUS, 0, CRU_SPAN(""));
     cru_split_step_add(&steps, CRU_STEP_REGEX, CRU_SPLIT_ISOLATED, 0,
                        CRU_SPAN("[\\x{4e00}-\\x{9fa5}\\x{3040}-\\x{30ff}]+"));
-    cru_split_step_add(&steps, CRU_STEP_REGEX, CRU_SPLIT_ISOLATED, 0,
-                       CRU_SPAN("[!-/][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+"
-                                "[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"));
+    cru_split_step_add(
+        &steps, CRU_STEP_REGEX, CRU_SPLIT_ISOLATED, 0,
+        CRU_SPAN("[!-/][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+"
+                 "[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"));
     bool good = !steps.failed && !cru_vocab_draft_steps(d, cru_buffer_span(&steps), err);
     cru_buffer_release(&steps);
     return good;
 }
 
 static struct cru_tokenizer *make_tokenizer(uint32_t pattern, uint32_t digits) {
-    static const char *const parts[][2] = {{"a", "a"}, {"aa", "aa"},  {" ", "t"},
+    static const char *const parts[][2] = {{"a", "a"},  {"aa", "aa"},     {" ", "t"},
                                            {" t", "h"}, {"\xE4", "\xB8"}, {"\n", "\n"}};
     struct cru_vocab_draft *d = cru_vocab_draft_new();
     struct cru_vocab_bytes image = {NULL, 0};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Hostile patterns on hostile texts: a byte for the behaviour, the pattern up to a newline, the text. Pieces must lie
- * in the text, in order and none empty, and cover it unless the behaviour removes something. */
+/* Hostile patterns on hostile texts: a byte for the behaviour, the pattern up to a newline, the
+ * text. Pieces must lie in the text, in order and none empty, and cover it unless the behaviour
+ * removes something. */
 #include "crucible/base/base.h"
 #include "tokenizer/split_steps.h"
 #include "tokenizer/vocab_compile.h"
@@ -12,7 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
     if (!classes.n_blocks && !cru_classes_init(&classes)) abort();
     const char *text = n > 1 ? memchr(data + 1, '\n', n - 1) : NULL;
     if (!text || n > 200) return 0;
-    struct cru_span regex = cru_span_make((const char *)data + 1, (size_t)(text - (const char *)data) - 1);
+    struct cru_span regex =
+        cru_span_make((const char *)data + 1, (size_t)(text - (const char *)data) - 1);
     text++;
     size_t left = n - (size_t)(text - (const char *)data);
     if (!cru_text_is_utf8(text, left)) return 0;
@@ -22,7 +24,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
     uint32_t behavior = data[0] % CRU_SPLIT_BEHAVIORS;
     cru_buffer_init(&steps);
     cru_split_step_add(&steps, CRU_STEP_REGEX, behavior, 0, regex);
-    if (data[0] & 64) cru_split_step_add(&steps, CRU_STEP_TEKKEN, CRU_SPLIT_ISOLATED, 1, cru_span_make(NULL, 0));
+    if (data[0] & 64)
+        cru_split_step_add(&steps, CRU_STEP_TEKKEN, CRU_SPLIT_ISOLATED, 1, cru_span_make(NULL, 0));
     if (cru_split_plan_init(&plan, steps.p, steps.n, &err) == CRU_OK) {
         struct cru_splitter s;
         if (cru_splitter_init(&s, &plan, &classes, &err)) abort();

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Pre-tokenisers of published vocabularies, and others, against Hugging Face tokenizers 0.23.3:
- * tests/golden/tokenizer_patterns.tsv has a line for each, name, JSON, and FNV-1a hashes of the reference's
- * ids for every hundred of the strings made here. tests/bench/tokenizer_patterns.py wrote it, from
- * what `tokenizer_patterns_test --write FILE` wrote. Run from the source directory.
+ * tests/golden/tokenizer_patterns.tsv has a line for each, name, JSON, and FNV-1a hashes of the
+ * reference's ids for every hundred of the strings made here. tests/bench/tokenizer_patterns.py
+ * wrote it, from what `tokenizer_patterns_test --write FILE` wrote. Run from the source directory.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -26,16 +26,19 @@ enum { STRINGS = 600, EACH = 100, MERGES = 16384 };
 static const struct {
     uint32_t first, last;
 } pools[] = {
-    {0x20, 0x7E},     {0x09, 0x0D},     {0x20, 0x20},     {0x0A, 0x0A},     {0x0D, 0x0D},
-    {0x30, 0x39},     {0x27, 0x27},     {0x41, 0x5A},     {0x61, 0x7A},     {0x2F, 0x2F},
-    {0x73, 0x74},     {0x6C, 0x6D},     {0x17F, 0x17F},   {0xA0, 0xFF},     {0x100, 0x17F},
-    {0x1C4, 0x1CC},   {0x2B0, 0x2C0},   {0x300, 0x30F},   {0x370, 0x3FF},   {0x410, 0x44F},
-    {0x5D0, 0x5EA},   {0x600, 0x66D},   {0x905, 0x95F},   {0xE00, 0xE5B},   {0x180E, 0x180E},
-    {0x1C89, 0x1C8A}, {0x2000, 0x2029}, {0x2160, 0x2170}, {0x24B6, 0x24B9}, {0x3000, 0x30FF},
-    {0x4E00, 0x4E40}, {0xA7DA, 0xA7DC}, {0xAC00, 0xAC20}, {0xB2, 0xB3},     {0x11DE0, 0x11DE4},
-    {0x10D40, 0x10D4A}, {0x1F600, 0x1F610}, {0x31350, 0x31360}, {0x2E43, 0x2E5D}, {0x1E5F0, 0x1E5F4},
+    {0x20, 0x7E},       {0x09, 0x0D},       {0x20, 0x20},       {0x0A, 0x0A},
+    {0x0D, 0x0D},       {0x30, 0x39},       {0x27, 0x27},       {0x41, 0x5A},
+    {0x61, 0x7A},       {0x2F, 0x2F},       {0x73, 0x74},       {0x6C, 0x6D},
+    {0x17F, 0x17F},     {0xA0, 0xFF},       {0x100, 0x17F},     {0x1C4, 0x1CC},
+    {0x2B0, 0x2C0},     {0x300, 0x30F},     {0x370, 0x3FF},     {0x410, 0x44F},
+    {0x5D0, 0x5EA},     {0x600, 0x66D},     {0x905, 0x95F},     {0xE00, 0xE5B},
+    {0x180E, 0x180E},   {0x1C89, 0x1C8A},   {0x2000, 0x2029},   {0x2160, 0x2170},
+    {0x24B6, 0x24B9},   {0x3000, 0x30FF},   {0x4E00, 0x4E40},   {0xA7DA, 0xA7DC},
+    {0xAC00, 0xAC20},   {0xB2, 0xB3},       {0x11DE0, 0x11DE4}, {0x10D40, 0x10D4A},
+    {0x1F600, 0x1F610}, {0x31350, 0x31360}, {0x2E43, 0x2E5D},   {0x1E5F0, 0x1E5F4},
 };
-static const char *const words[] = {"don't", "HTTPServer's", " , ", "12345", "'LL", "\r\n", "  \n/", "e\xCC\x81T\xCC\x81"};
+static const char *const words[] = {"don't", "HTTPServer's", " , ",   "12345",
+                                    "'LL",   "\r\n",         "  \n/", "e\xCC\x81T\xCC\x81"};
 
 static void add_code_point(struct cru_buffer *out, uint32_t c) {
     char p[4];
@@ -90,9 +93,12 @@ static void add_byte(struct cru_buffer *b, int byte) {
     add_code_point(b, (uint32_t)points[byte]);
 }
 
-static int pair_of(int rank) { return (rank * 40503 + 7) & 65535; }
+static int pair_of(int rank) {
+    return (rank * 40503 + 7) & 65535;
+}
 
-/* What follows the pre-tokeniser in the file: the 256 bytes, and merges that mix up the pairs of them. */
+/* What follows the pre-tokeniser in the file: the 256 bytes, and merges that mix up the pairs of
+ * them. */
 static void add_model(struct cru_buffer *b) {
     cru_buffer_add_string(b, ",\"model\":{\"type\":\"BPE\",\"vocab\":{");
     for (int c = 0; c < 256; c++) {
@@ -155,12 +161,13 @@ static size_t check_hashes(const char *name, struct cru_tokenizer *t, const char
         for (int i = 0; i < EACH; i++) {
             make_string(&r, &text);
             cru_ids_clear(&ids);
-            assert_int_equal(
-                cru_encode(e, cru_buffer_span(&text), CRU_SPECIAL_TEXT, &ids, &err), CRU_OK);
+            assert_int_equal(cru_encode(e, cru_buffer_span(&text), CRU_SPECIAL_TEXT, &ids, &err),
+                             CRU_OK);
             h = fnv(h, (uint32_t)ids.n);
             for (size_t k = 0; k < ids.n; k++) h = fnv(h, ids.p[k]);
         }
-        if (h != strtoull(hashes, NULL, 16)) print_error("%s: strings %zu..\n", name, checked * EACH);
+        if (h != strtoull(hashes, NULL, 16))
+            print_error("%s: strings %zu..\n", name, checked * EACH);
         assert_true(h == strtoull(hashes, NULL, 16));
     }
     cru_ids_release(&ids);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The hand-written scanners against PCRE2 running the published patterns. The texts use characters whose
- * classes have not changed since long before the Unicode of any PCRE2 there is. */
+/* The hand-written scanners against PCRE2 running the published patterns. The texts use characters
+ * whose classes have not changed since long before the Unicode of any PCRE2 there is. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -39,17 +39,17 @@ static const struct {
 static const struct {
     uint32_t first, last;
 } pools[] = {
-    {0x20, 0x7E},     {0x09, 0x0D},     {0x20, 0x20},     {0x0A, 0x0A},     {0x0D, 0x0D},
-    {0x30, 0x39},     {0x27, 0x27},     {0x73, 0x74},     {0x4C, 0x4C},     {0x6C, 0x6D},
-    {0x72, 0x72},     {0x65, 0x65},     {0x76, 0x76},     {0x17F, 0x17F},   {0xA0, 0xFF},
-    {0x2000, 0x200A}, {0x3000, 0x3000}, {0x85, 0x85},     {0x2028, 0x2029}, {0x300, 0x30F},
-    {0x410, 0x44F},   {0x5D0, 0x5EA},   {0x660, 0x669},   {0x905, 0x939},   {0x4E00, 0x4E40},
-    {0xAC00, 0xAC20}, {0x2160, 0x2170}, {0x2F, 0x2F}, {0x1C4, 0x1CC}, {0x2B0, 0x2B8}, {0x41, 0x46}, {0x1F600, 0x1F610}, {0x20000, 0x20010}, {0xB2, 0xB3},
+    {0x20, 0x7E},     {0x09, 0x0D},       {0x20, 0x20},       {0x0A, 0x0A},     {0x0D, 0x0D},
+    {0x30, 0x39},     {0x27, 0x27},       {0x73, 0x74},       {0x4C, 0x4C},     {0x6C, 0x6D},
+    {0x72, 0x72},     {0x65, 0x65},       {0x76, 0x76},       {0x17F, 0x17F},   {0xA0, 0xFF},
+    {0x2000, 0x200A}, {0x3000, 0x3000},   {0x85, 0x85},       {0x2028, 0x2029}, {0x300, 0x30F},
+    {0x410, 0x44F},   {0x5D0, 0x5EA},     {0x660, 0x669},     {0x905, 0x939},   {0x4E00, 0x4E40},
+    {0xAC00, 0xAC20}, {0x2160, 0x2170},   {0x2F, 0x2F},       {0x1C4, 0x1CC},   {0x2B0, 0x2B8},
+    {0x41, 0x46},     {0x1F600, 0x1F610}, {0x20000, 0x20010}, {0xB2, 0xB3},
 };
 
 static void check_text(pcre2_code *code, pcre2_match_data *match, const struct cru_classes *c,
-                       const unsigned char *text, size_t n, uint32_t pattern,
-                       uint32_t digits) {
+                       const unsigned char *text, size_t n, uint32_t pattern, uint32_t digits) {
     for (size_t at = 0; at < n;) {
         int found = pcre2_match(code, text, n, at, PCRE2_ANCHORED, match, NULL);
         assert_true(found > 0);
@@ -108,10 +108,10 @@ static void classes_are_the_references(void **state) {
         uint32_t c;
         unsigned bits;
     } rows[] = {
-        {'a', CRU_LETTER},        {'5', CRU_NUMBER},    {0x0B, CRU_SPACE},   {0x1C, 0},
-        {0x85, CRU_SPACE},        {0x180E, 0},          {0x200B, 0},         {0x1C89, CRU_LETTER},
-        {0xA7DA, CRU_LETTER},     {0x88F, 0},           {0xA7CE, 0},         {0x323B0, 0},
-        {0x10D40, CRU_NUMBER},    {0x4E00, CRU_LETTER}, {0x10FFFF, 0},       {0x2167, CRU_NUMBER},
+        {'a', CRU_LETTER},     {'5', CRU_NUMBER},    {0x0B, CRU_SPACE}, {0x1C, 0},
+        {0x85, CRU_SPACE},     {0x180E, 0},          {0x200B, 0},       {0x1C89, CRU_LETTER},
+        {0xA7DA, CRU_LETTER},  {0x88F, 0},           {0xA7CE, 0},       {0x323B0, 0},
+        {0x10D40, CRU_NUMBER}, {0x4E00, CRU_LETTER}, {0x10FFFF, 0},     {0x2167, CRU_NUMBER},
     };
     struct cru_classes classes;
     assert_true(cru_classes_init(&classes));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Pre-tokenisers in steps: hostile texts, damaged steps, and how patterns are rewritten. That pieces are the
- * reference's is tokenizer_patterns_test.c's. */
+/* Pre-tokenisers in steps: hostile texts, damaged steps, and how patterns are rewritten. That
+ * pieces are the reference's is tokenizer_patterns_test.c's. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -53,7 +53,8 @@ static void a_costly_text_is_an_error(void **state) {
     assert_int_equal(cru_splitter_init(&s, &plan, &classes, &err), CRU_OK);
     assert_int_equal(split(&s, cru_span_make(text, sizeof text), &out, &err), CRU_BAD);
     assert_non_null(strstr(err.message, "cannot split text"));
-    assert_int_equal(split(&s, CRU_SPAN("caab7d"), &out, &err), CRU_OK); /* the next text is none the worse */
+    assert_int_equal(split(&s, CRU_SPAN("caab7d"), &out, &err),
+                     CRU_OK); /* the next text is none the worse */
     cru_buffer_add_char(&out, 0);
     assert_string_equal(out.p, "c|aab7|d");
     cru_splitter_release(&s);
@@ -74,8 +75,10 @@ static void long_runs_are_fine(void **state) {
     assert_non_null(text);
     cru_buffer_init(&out);
     assert_true(cru_classes_init(&classes));
-    assert_int_equal(plan_of(&plan, "[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
-                             CRU_SPLIT_ISOLATED, &err), CRU_OK);
+    assert_int_equal(plan_of(&plan,
+                             "[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+                             CRU_SPLIT_ISOLATED, &err),
+                     CRU_OK);
     assert_int_equal(cru_splitter_init(&s, &plan, &classes, &err), CRU_OK);
     for (int k = 0; k < 2; k++) {
         memset(text, k ? 'x' : ' ', N);
@@ -163,17 +166,53 @@ static void patterns_are_rewritten(void **state) {
         {"[^a-c\\h[d]-]", "[^\\x{61}-\\x{63}0-9A-Fa-f\\x{64}\\x{2D}]"},
         {"{x}\\v\\u00e9\\x{1F600}", "\\x{7B}\\x{78}\\x{7D}\\x{B}\\x{E9}\\x{1F600}"},
         {"(?i:'s)(?<=q)", "(?i:\\x{27}\\x{73})(?<=\\x{71})"},
-        {"\\s", "[\\x{9}-\\x{D}\\x{20}\\x{85}\\x{A0}\\x{1680}\\x{2000}-\\x{200A}\\x{2028}-\\x{2029}\\x{202F}"
+        {"\\s", "[\\x{9}-\\x{D}\\x{20}\\x{85}\\x{A0}\\x{1680}\\x{2000}-\\x{200A}\\x{2028}-\\x{2029}"
+                "\\x{202F}"
                 "\\x{205F}\\x{3000}]"},
         {"\\p{Zs}\\P{Zl}\\p{^Zp}", "[\\p{Zs}][^\\p{Zl}][^\\p{Zp}]"},
         {"\\p{Thai}", "[\\x{E01}-\\x{E3A}\\x{E40}-\\x{E5B}]"},
     };
     static const char *const refused[] = {
-        "",         "a\\",        "(a",        "a)",       "*a",       "a**",       "(?=a)*",   "\\1",
-        "\\k<n>",   "\\B",        "\\G",       "\\K",      "\\X",      "\\pL",      "\\p{",     "\\p{Cn}",
-        "[]",       "[a",         "[b-a]",     "[a-\\s]",  "[\\W]",    "[\\P{L}]",  "[[^a]]",   "[[:alpha:]]",
-        "[a&&b]",   "[a-b-c]",    "(?<n>a)",   "(?P<n>a)", "(?#a)",    "(?m:a)",    "(?i)a",    "(*ACCEPT)",
-        "(?i:\xC3\xA9)", "(?i:\\d)", "(?i:aSt)", "\\x{110000}", "\\ud800", "\\xff", "(?R)", "(?(?=a)a|b)",
+        "",
+        "a\\",
+        "(a",
+        "a)",
+        "*a",
+        "a**",
+        "(?=a)*",
+        "\\1",
+        "\\k<n>",
+        "\\B",
+        "\\G",
+        "\\K",
+        "\\X",
+        "\\pL",
+        "\\p{",
+        "\\p{Cn}",
+        "[]",
+        "[a",
+        "[b-a]",
+        "[a-\\s]",
+        "[\\W]",
+        "[\\P{L}]",
+        "[[^a]]",
+        "[[:alpha:]]",
+        "[a&&b]",
+        "[a-b-c]",
+        "(?<n>a)",
+        "(?P<n>a)",
+        "(?#a)",
+        "(?m:a)",
+        "(?i)a",
+        "(*ACCEPT)",
+        "(?i:\xC3\xA9)",
+        "(?i:\\d)",
+        "(?i:aSt)",
+        "\\x{110000}",
+        "\\ud800",
+        "\\xff",
+        "(?R)",
+        "(?(?=a)a|b)",
     };
     struct cru_buffer out;
     struct cru_error err;
@@ -196,10 +235,8 @@ static void patterns_are_rewritten(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_costly_text_is_an_error),
-        cmocka_unit_test(long_runs_are_fine),
-        cmocka_unit_test(steps_may_remove_everything),
-        cmocka_unit_test(damaged_steps_are_refused),
+        cmocka_unit_test(a_costly_text_is_an_error),   cmocka_unit_test(long_runs_are_fine),
+        cmocka_unit_test(steps_may_remove_everything), cmocka_unit_test(damaged_steps_are_refused),
         cmocka_unit_test(patterns_are_rewritten),
     };
     return cmocka_run_group_tests_name("tokenizer steps", tests, NULL, NULL);
