@@ -36,6 +36,8 @@ $(B)/ddm/lexicon_set.o: CPPFLAGS += -I$(B)/ddm
 $(B)/ddm/lexicon_set.o: $(B)/ddm/cue_files.inc
 
 $(B)/crucible/base/parallel.o: CFLAGS += -fopenmp
+# Its loops look at all of a vocabulary at every start; -O3 makes vectors of them.
+$(B)/tokenizer/vocab_check.o: CFLAGS += -O3
 # The trainer's matrix products; BLAS= builds it with the plain C ones alone.
 BLAS ?= openblas
 $(B)/cmd/train/%.o: CPPFLAGS += $(if $(filter openblas,$(BLAS)),-DCRU_OPENBLAS)
@@ -100,7 +102,7 @@ $(STAGE_PROGRAMS:%=$(B)/bin/crucible-%): $(B)/bin/crucible-%: $(B)/cmd/%.o $(B)/
 	$(link)
 $(B)/bin/crucible-build $(B)/bin/crucible-report: $(B)/bin/crucible-%: $(B)/cmd/%.o $(B)/cmd/command.o $(call lib,$(USES_build))
 	$(link)
-$(B)/bin/crucible-shard: $(B)/bin/crucible-%: $(B)/cmd/%.o $(B)/cmd/command.o $(call lib,$(USES_shards))
+$(B)/bin/crucible-shard: $(B)/bin/crucible-%: $(B)/cmd/%.o $(B)/cmd/command.o $(call lib,$(USES_shards) tokenizer)
 	$(link)
 $(B)/bin/crucible-train: $(B)/bin/crucible-%: $(B)/cmd/%.o $(B)/cmd/command.o $(call lib,$(USES_train))
 	$(link)
