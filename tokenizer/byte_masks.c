@@ -79,6 +79,23 @@ static void masks_plain(const unsigned char *p, size_t blocks, struct cru_byte_m
     }
 }
 
+/* Eight at a time without asking whether there are as many: how many there are cannot be predicted. */
+static size_t positions_plain(const uint64_t *words, size_t n, uint16_t *places) {
+    size_t found = 0;
+    for (size_t k = 0; k < n; k++) {
+        uint64_t bits = words[k];
+        uint16_t *to = places + found;
+        found += (size_t)__builtin_popcountll(bits);
+        while (bits) {
+            for (int i = 0; i < 8; i++) {
+                *to++ = (uint16_t)(64 * k + (unsigned)__builtin_ctzll(bits | (uint64_t)1 << 63));
+                bits &= bits - 1;
+            }
+        }
+    }
+    return found;
+}
+
 #if defined __x86_64__
 #define AVX2 __attribute__((target("avx2")))
 
@@ -131,7 +148,27 @@ AVX2 static void leads_avx2(const unsigned char *p, size_t blocks, uint64_t *mas
     }
 }
 
-#define AVX512 __attribute__((target("avx512f,avx512bw")))
+#define AVX512 __attribute__((target("avx512f,avx512bw,avx512vbmi2,popcnt")))
+
+AVX512 static size_t positions_avx512(const uint64_t *words, size_t n, uint16_t *places) {
+    unsigned char counted[64];
+    for (unsigned char i = 0; i < 64; i++) counted[i] = i;
+    const __m512i bytes = _mm512_loadu_si512(counted);
+    size_t found = 0;
+    for (size_t k = 0; k < n; k++) {
+        __m512i set = _mm512_maskz_compress_epi8(words[k], bytes);
+        __m512i base = _mm512_set1_epi16((short)(64 * k));
+        __m512i first = _mm512_cvtepu8_epi16(_mm512_castsi512_si256(set));
+        size_t some = (size_t)__builtin_popcountll(words[k]);
+        _mm512_storeu_si512(places + found, _mm512_add_epi16(first, base));
+        if (some > 32) {
+            __m512i second = _mm512_cvtepu8_epi16(_mm512_extracti64x4_epi64(set, 1));
+            _mm512_storeu_si512(places + found + 32, _mm512_add_epi16(second, base));
+        }
+        found += some;
+    }
+    return found;
+}
 
 AVX512 static void leads_avx512(const unsigned char *p, size_t blocks, uint64_t *masks) {
     const __m512i low = _mm512_broadcast_i32x4(_mm_loadu_si128((const void *)low_lead));
@@ -224,16 +261,19 @@ static void masks_neon(const unsigned char *p, size_t blocks, struct cru_byte_ma
 #endif
 
 const struct cru_mask_kernels *cru_mask_kernels_of(enum cru_masks_path path) {
-    static const struct cru_mask_kernels plain = {"plain", masks_plain, leads_plain};
+    static const struct cru_mask_kernels plain = {"plain", masks_plain, leads_plain, positions_plain};
 #if defined __x86_64__
-    static const struct cru_mask_kernels avx2 = {"avx2", masks_avx2, leads_avx2};
-    static const struct cru_mask_kernels avx512 = {"avx512", masks_avx512, leads_avx512};
+    static const struct cru_mask_kernels avx2 = {"avx2", masks_avx2, leads_avx2, positions_plain};
+    static const struct cru_mask_kernels avx512 = {"avx512", masks_avx512, leads_avx512,
+                                                positions_avx512};
     if (path == CRU_MASKS_AVX2) return __builtin_cpu_supports("avx2") ? &avx2 : NULL;
     if (path == CRU_MASKS_AVX512)
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") ? &avx512
-                                                                                        : NULL;
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                       __builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("popcnt")
+                   ? &avx512
+                   : NULL;
 #elif defined HAVE_NEON
-    static const struct cru_mask_kernels neon = {"neon", masks_neon, leads_neon};
+    static const struct cru_mask_kernels neon = {"neon", masks_neon, leads_neon, positions_plain};
     if (path == CRU_MASKS_NEON) return &neon;
 #endif
     return path == CRU_MASKS_PLAIN ? &plain : NULL;

@@ -34,12 +34,18 @@ typedef void (*cru_byte_masks_fn)(const unsigned char *p, size_t blocks,
  * normal form (NFC): a look at each such place is all the check for NFC there is. */
 typedef void (*cru_mark_leads_fn)(const unsigned char *p, size_t blocks, uint64_t *masks);
 
+/* Writes the places of the n words' set bits in ascending order, which fit 16 bits, and up
+ * to CRU_POSITIONS_SLACK more entries of no meaning; returns how many there are. */
+enum { CRU_POSITIONS_SLACK = 64 };
+typedef size_t (*cru_positions_fn)(const uint64_t *words, size_t n, uint16_t *places);
+
 enum cru_masks_path { CRU_MASKS_PLAIN, CRU_MASKS_AVX2, CRU_MASKS_AVX512, CRU_MASKS_NEON, CRU_MASKS_PATHS };
 
 struct cru_mask_kernels {
     const char *name; /* "plain", "avx2", "avx512", "neon" */
     cru_byte_masks_fn byte_masks;
     cru_mark_leads_fn mark_leads;
+    cru_positions_fn positions;
 };
 
 /* The kernels of a path, or NULL when this machine or build has none such. */

@@ -50,7 +50,7 @@ struct cru_encoder *cru_encoder_new(const struct cru_tokenizer *tokenizer) {
     if (!e) return NULL;
     e->tokenizer = tokenizer;
     e->rules = (struct cru_piece_rules){&tokenizer->classes, tokenizer->joins,
-                                        tokenizer->header->digits, cru_mask_kernels_best()->byte_masks};
+                                        tokenizer->header->digits, cru_mask_kernels_best()};
     cru_normaliser_init(&e->normaliser);
     cru_buffer_init(&e->repaired);
     if (cru_word_cache_init(&e->words) && cru_bpe_scratch_init(&e->merging, &tokenizer->bpe) &&
@@ -73,32 +73,21 @@ void cru_encoder_free(struct cru_encoder *e) {
 }
 
 /* The bytes of a piece of n, in the first and the second word of a key; tables, because n cannot be
- * predicted and a branch on it would cost more than the look-up. A longer piece has row 16: the key
- * of no piece. */
-enum { NO_KEY = 16 };
+ * predicted and a branch on it would cost more than the look-up. What is longer has the key of no
+ * piece. */
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define BYTES(n) (((uint64_t)1 << (8 * (n))) - 1)
-#define ROW(low, high, n) {low, high, (uint64_t)(n) << 56}
-static const struct {
-    uint64_t low, high, length;
-} key_rows[NO_KEY + 1] = {
-    ROW(0, 0, 0),
-    ROW(BYTES(1), 0, 1),
-    ROW(BYTES(2), 0, 2),
-    ROW(BYTES(3), 0, 3),
-    ROW(BYTES(4), 0, 4),
-    ROW(BYTES(5), 0, 5),
-    ROW(BYTES(6), 0, 6),
-    ROW(BYTES(7), 0, 7),
-    ROW(UINT64_MAX, 0, 8),
-    ROW(UINT64_MAX, BYTES(1), 9),
-    ROW(UINT64_MAX, BYTES(2), 10),
-    ROW(UINT64_MAX, BYTES(3), 11),
-    ROW(UINT64_MAX, BYTES(4), 12),
-    ROW(UINT64_MAX, BYTES(5), 13),
-    ROW(UINT64_MAX, BYTES(6), 14),
-    ROW(UINT64_MAX, BYTES(7), 15),
-    ROW(0, 0, 255),
+#define ALL UINT64_MAX
+#define LENGTH(n) ((uint64_t)(n) << 56)
+static const uint64_t low_bytes[17] = {0,        BYTES(1), BYTES(2), BYTES(3), BYTES(4), BYTES(5),
+                                       BYTES(6), BYTES(7), ALL,      ALL,      ALL,      ALL,
+                                       ALL,      ALL,      ALL,      ALL,      0};
+static const uint64_t high_bytes[17] = {0,        0,        0,        0,        0,        0,
+                                        0,        0,        0,        BYTES(1), BYTES(2), BYTES(3),
+                                        BYTES(4), BYTES(5), BYTES(6), BYTES(7), 0};
+static const uint64_t high_length[17] = {
+    LENGTH(0), LENGTH(1),  LENGTH(2),  LENGTH(3),  LENGTH(4),  LENGTH(5),  LENGTH(6),  LENGTH(7),  LENGTH(8),
+    LENGTH(9), LENGTH(10), LENGTH(11), LENGTH(12), LENGTH(13), LENGTH(14), LENGTH(15), LENGTH(255),
 };
 #endif
 
@@ -106,13 +95,13 @@ static const struct {
 static inline struct cru_piece_key key_of(const unsigned char *p, size_t n) {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
     struct cru_piece_key key;
-    n = n < NO_KEY ? n : NO_KEY;
+    n = n < 16 ? n : 16;
     memcpy(&key, p, 16);
-    key.low &= key_rows[n].low;
-    key.high = (key.high & key_rows[n].high) | key_rows[n].length;
+    key.low &= low_bytes[n];
+    key.high = (key.high & high_bytes[n]) | high_length[n];
     return key;
 #else
-    return n < NO_KEY ? cru_piece_key(p, n) : (struct cru_piece_key){0, 255};
+    return n < 16 ? cru_piece_key(p, n) : (struct cru_piece_key){0, 255};
 #endif
 }
 
@@ -126,21 +115,22 @@ static uint32_t *encode_new(struct cru_encoder *e, const unsigned char *p, size_
     return out + cru_bpe_piece(&t->bpe, &e->merging, p, n, out);
 }
 
-/* Of a piece of 1 to CRU_CACHED_BYTES bytes. */
+/* Of a piece of 1 to CRU_CACHED_BYTES bytes that is not at its place in the cache. */
 static __attribute__((noinline)) uint32_t *encode_unseen(struct cru_encoder *e,
                                                          const unsigned char *p, size_t n,
-                                                         struct cru_piece_key key, uint64_t hash,
-                                                         uint32_t *out) {
+                                                         struct cru_piece_key key, uint32_t *out) {
+    if (cru_word_cache_find(&e->words, key))
+        return cru_word_cache_get(&e->words, cru_word_cache_place(&e->words, key), key, out);
     uint32_t *behind = encode_new(e, p, n, out);
-    cru_word_cache_put(&e->words, key, hash, out, (size_t)(behind - out));
+    cru_word_cache_put(&e->words, key, out, (size_t)(behind - out));
     return behind;
 }
 
 static inline uint32_t *encode_short(struct cru_encoder *e, const unsigned char *p, size_t n,
                                      struct cru_piece_key key, uint32_t *out) {
-    uint64_t hash = cru_key_hash(key);
-    uint32_t *known = cru_word_cache_get(&e->words, cru_word_cache_set(&e->words, hash), key, out);
-    return known ? known : encode_unseen(e, p, n, key, hash, out);
+    uint32_t *known =
+        cru_word_cache_get(&e->words, cru_word_cache_place(&e->words, key), key, out);
+    return known ? known : encode_unseen(e, p, n, key, out);
 }
 
 /* The same for a longer piece or part of one. */
@@ -187,28 +177,29 @@ static uint32_t *encode_piece(struct cru_encoder *e, const unsigned char *p, siz
 }
 
 /* Writes the ids of the parts that a window of text at p was found to have. First the keys of some, and a
- * word to the memory that their sets are wanted; then the look-ups, when the sets are there. */
+ * word to the memory that their entries are wanted; then the look-ups, when the entries are there. */
 static uint32_t *encode_parts(struct cru_encoder *e, const unsigned char *p, size_t parts,
                               uint32_t *out) {
-    enum { BATCH = 64 };
+    enum { BATCH = 128 };
     struct cru_piece_key keys[BATCH];
-    const struct cru_word_set *sets[BATCH];
+    const struct cru_word_entry *places[BATCH];
     for (size_t from = 0; from < parts; from += BATCH) {
         const uint16_t *starts = e->window.starts + from;
-        size_t some = parts - from < BATCH ? parts - from : BATCH;
+        size_t some = parts - from < BATCH ? parts - from : BATCH, start = starts[0];
         for (size_t i = 0; i < some; i++) {
-            keys[i] = key_of(p + starts[i], (size_t)(starts[i + 1] - starts[i]));
-            sets[i] = cru_word_cache_set(&e->words, cru_key_hash(keys[i]));
-            __builtin_prefetch(sets[i]);
+            size_t end = starts[i + 1];
+            keys[i] = key_of(p + start, end - start);
+            places[i] = cru_word_cache_place(&e->words, keys[i]);
+            __builtin_prefetch(places[i]);
+            start = end;
         }
         for (size_t i = 0; i < some; i++) {
-            uint32_t *behind = cru_word_cache_get(&e->words, sets[i], keys[i], out);
+            uint32_t *behind = cru_word_cache_get(&e->words, places[i], keys[i], out);
             if (__builtin_expect(behind == NULL, 0)) {
                 size_t n = (size_t)(starts[i + 1] - starts[i]);
                 const unsigned char *q = p + starts[i];
-                behind = n <= CRU_CACHED_BYTES
-                             ? encode_unseen(e, q, n, keys[i], cru_key_hash(keys[i]), out)
-                             : encode_whole(e, q, n, out);
+                behind = n <= CRU_CACHED_BYTES ? encode_unseen(e, q, n, keys[i], out)
+                                               : encode_whole(e, q, n, out);
             }
             out = behind;
         }
@@ -284,8 +275,8 @@ static bool ids_room(struct cru_ids *ids, size_t more) {
 static enum cru_status encode_plain(struct cru_encoder *e, struct cru_span text,
                                     struct cru_ids *ids, struct cru_error *err) {
     if (text.n == 0) return CRU_OK;
-    /* At most an id a byte; a copied cache entry may write CRU_INLINE_IDS - 1 beyond. */
-    if (!ids_room(ids, text.n + CRU_INLINE_IDS)) return cru_fail_memory(err, "token ids");
+    /* At most an id a byte; a copied cache entry may write CRU_INLINE_IDS beyond. */
+    if (!ids_room(ids, text.n + CRU_INLINE_IDS + 1)) return cru_fail_memory(err, "token ids");
     uint32_t *out = ids->p + ids->n;
     if (e->tokenizer->header->pattern == CRU_PATTERN_STEPS) {
         enum cru_status status = encode_steps(e, text, &out, err);

@@ -170,7 +170,7 @@ static size_t last_sure(const struct cru_piece_masks *w, size_t n) {
 size_t cru_piece_masks_find(const struct cru_piece_rules *rules, struct cru_piece_masks *w,
                             const unsigned char *p, size_t n, bool last) {
     size_t blocks = (n + 63) / 64;
-    rules->kernel(p, blocks, w->masks);
+    rules->kernels->byte_masks(p, blocks, w->masks);
     memset(&w->masks[blocks], 0, sizeof w->masks[blocks]);
     memset(w->bounds, 0, (blocks + 1) * sizeof *w->bounds);
     memset(w->cuts, 0, (blocks + 1) * sizeof *w->cuts);
@@ -186,12 +186,10 @@ size_t cru_piece_masks_find(const struct cru_piece_rules *rules, struct cru_piec
     size_t end = last ? n : n <= 64 ? 0 : last_sure(w, n);
     if (end == 0) return 0;
 
-    size_t parts = 0;
-    for (size_t k = 0; k * 64 < end; k++) {
-        uint64_t bits = w->bounds[k] | w->cuts[k];
-        if (end - k * 64 < 64) bits &= ((uint64_t)1 << (end - k * 64)) - 1;
-        for (; bits; bits &= bits - 1) w->starts[parts++] = (uint16_t)(k * 64 + first_bit(bits));
-    }
+    size_t words = (end + 63) / 64;
+    for (size_t k = 0; k < words; k++) w->bounds[k] |= w->cuts[k];
+    if (end % 64) w->bounds[words - 1] &= ((uint64_t)1 << (end % 64)) - 1;
+    size_t parts = rules->kernels->positions(w->bounds, words, w->starts);
     w->starts[parts] = (uint16_t)end;
     return parts;
 }

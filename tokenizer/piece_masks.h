@@ -25,7 +25,7 @@ enum { CRU_WINDOW_BLOCKS = 64, CRU_WINDOW = 64 * CRU_WINDOW_BLOCKS };
 struct cru_piece_masks {
     struct cru_byte_masks masks[CRU_WINDOW_BLOCKS + 1];
     uint64_t bounds[CRU_WINDOW_BLOCKS + 1], cuts[CRU_WINDOW_BLOCKS + 1];
-    uint16_t starts[CRU_WINDOW + 1]; /* of pieces and parts of pieces, then the end of the last */
+    uint16_t starts[CRU_WINDOW + 1 + CRU_POSITIONS_SLACK]; /* of parts, then the end of the last */
 };
 
 /* What decides where pieces begin; borrowed. */
@@ -33,7 +33,7 @@ struct cru_piece_rules {
     const struct cru_classes *classes;
     const struct cru_joins *joins; /* NULL: no cuts */
     uint32_t digits;               /* most \p{N} in a piece */
-    cru_byte_masks_fn kernel;
+    const struct cru_mask_kernels *kernels;
 };
 
 /*

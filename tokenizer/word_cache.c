@@ -25,45 +25,73 @@ static void table_free(void *p, size_t bytes) {
 }
 
 enum {
-    SETS_BYTES = sizeof(struct cru_word_set) << CRU_SET_BITS,
+    FIRST_BYTES = sizeof(struct cru_word_entry) << CRU_FIRST_BITS,
+    SECOND_BYTES = 2 * sizeof(struct cru_word_entry) << CRU_SECOND_BITS,
     LONGS_BYTES = sizeof(struct cru_long_entry) << CRU_LONG_BITS,
 };
 
 bool cru_word_cache_init(struct cru_word_cache *cache) {
     cache->pooled = 0;
-    cache->sets = table_new(SETS_BYTES);
+    cache->first = table_new(FIRST_BYTES);
+    cache->second = table_new(SECOND_BYTES);
     cache->longs = table_new(LONGS_BYTES);
     cache->pool = malloc(CRU_POOL_IDS * sizeof *cache->pool);
-    if (cache->sets && cache->longs && cache->pool) return true;
+    if (cache->first && cache->second && cache->longs && cache->pool) return true;
     cru_word_cache_release(cache);
     return false;
 }
 
 void cru_word_cache_release(struct cru_word_cache *cache) {
-    table_free(cache->sets, SETS_BYTES);
+    table_free(cache->first, FIRST_BYTES);
+    table_free(cache->second, SECOND_BYTES);
     table_free(cache->longs, LONGS_BYTES);
     free(cache->pool);
     memset(cache, 0, sizeof *cache);
 }
 
-void cru_word_cache_put(struct cru_word_cache *cache, struct cru_piece_key key, uint64_t hash,
+/* The set of a piece in `second`: other bits of the hash than its place in `first`. */
+static struct cru_word_entry *second_of(struct cru_word_cache *cache, struct cru_piece_key key) {
+    return cache->second[cru_word_hash(key) >> 16 & (((size_t)1 << CRU_SECOND_BITS) - 1)];
+}
+
+/* Puts the entry at its place; what was there goes to `second`, in place of the older of two. */
+static void place(struct cru_word_cache *cache, const struct cru_word_entry *entry) {
+    struct cru_piece_key key = {entry->low, entry->high};
+    struct cru_word_entry *first = &cache->first[cru_word_hash(key) >> (64 - CRU_FIRST_BITS)];
+    if (first->high) {
+        struct cru_word_entry *set = second_of(cache, (struct cru_piece_key){first->low, first->high});
+        set[1] = set[0];
+        set[0] = *first;
+    }
+    *first = *entry;
+}
+
+bool cru_word_cache_find(struct cru_word_cache *cache, struct cru_piece_key key) {
+    struct cru_word_entry *set = second_of(cache, key);
+    for (int i = 0; i < 2; i++) {
+        if (set[i].low != key.low || set[i].high != key.high) continue;
+        struct cru_word_entry found = set[i];
+        memset(&set[i], 0, sizeof set[i]);
+        place(cache, &found);
+        return true;
+    }
+    return false;
+}
+
+void cru_word_cache_put(struct cru_word_cache *cache, struct cru_piece_key key,
                         const uint32_t *ids, size_t n) {
-    struct cru_word_entry fresh = {key.low, key.high, {0}};
+    struct cru_word_entry fresh = {key.low, key.high, {0}, (uint32_t)n};
     if (n <= CRU_INLINE_IDS) {
         memcpy(fresh.ids, ids, n * sizeof *ids);
-        fresh.ids[3] |= (uint32_t)n << CRU_COUNT_SHIFT;
     } else {
         if (cache->pooled + n > CRU_POOL_IDS) {
-            memset(cache->sets, 0, SETS_BYTES);
+            memset(cache->first, 0, FIRST_BYTES);
+            memset(cache->second, 0, SECOND_BYTES);
             cache->pooled = 0;
         }
         memcpy(cache->pool + cache->pooled, ids, n * sizeof *ids);
         fresh.ids[0] = (uint32_t)cache->pooled;
-        fresh.ids[1] = (uint32_t)n;
-        fresh.ids[3] = (uint32_t)CRU_IN_POOL << CRU_COUNT_SHIFT;
         cache->pooled += n;
     }
-    struct cru_word_set *set = &cache->sets[hash >> (64 - CRU_SET_BITS)];
-    set->way[1] = set->way[0];
-    set->way[0] = fresh;
+    place(cache, &fresh);
 }
