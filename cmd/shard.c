@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* crucible shard: looks at shards, checks them, and hands them to other trainers. */
+#include <inttypes.h>
 #include <unistd.h>
 
 #include "cmd/command.h"
 #include "crucible/base/base.h"
 #include "crucible/base/output.h"
 #include "crucible/base/parallel.h"
+#include "crucible/base/utf8_repair.h"
 #include "shards/shard_export.h"
 #include "shards/shard_file.h"
 #include "shards/shard_show.h"
+#include "tokenizer/tokenizer.h"
 
 struct shard_options {
-    const char *output, *format;
-    bool json, ids, quiet, verbose;
+    const char *output, *format, *vocab;
+    bool json, ids, text, quiet, verbose;
     int64_t start, count, threads;
 };
 
@@ -23,6 +26,10 @@ static const struct cru_option table[] = {
     {CRU_OPTION_FLAG, 0, "json", AT(json), NULL, NULL, NULL, 0, 0, "info: a JSON object a set"},
     {CRU_OPTION_FLAG, 0, "ids", AT(ids), NULL, NULL, NULL, 0, 0,
      "cat: token ids with each document"},
+    {CRU_OPTION_FLAG, 0, "text", AT(text), NULL, NULL, NULL, 0, 0,
+     "cat: the text that each document's ids stand for"},
+    {CRU_OPTION_STRING, 0, "vocab", AT(vocab), "NAME|PATH", NULL, NULL, 0, 0,
+     "cat --text: the vocabulary; default: the one that the set names"},
     {CRU_OPTION_INT, 0, "start", AT(start), "N", "0", NULL, 0, 9e15,
      "cat: begin at document N, counted from 0"},
     {CRU_OPTION_INT, 0, "count", AT(count), "N", "-1", NULL, -1, 9e15,
@@ -63,17 +70,72 @@ static enum cru_status info(const struct cru_shard_set *set, const struct shard_
     return s;
 }
 
-static enum cru_status cat(const struct cru_shard_set *set, const struct shard_options *o,
-                           struct cru_output *out, struct cru_error *err) {
-    struct cru_buffer text;
+/* The vocabulary that the set's ids are of: found by its name, known by its hash. */
+static enum cru_status open_vocab(const struct cru_shard_set *set, const char *name,
+                                  struct cru_tokenizer **tokenizer, struct cru_error *err) {
+    *tokenizer = NULL;
+    if (!name) name = set->tokenizer_name;
+    if (!*name)
+        return cru_fail(err, CRU_FATAL, "unable to find the vocabulary of '%s': the set names none; "
+                        "give --vocab", set->dir);
+    enum cru_status s = cru_tokenizer_open(name, tokenizer, err);
+    if (s) return s;
+    uint64_t hash = cru_tokenizer_hash(*tokenizer);
+    if (hash == set->tokenizer_hash) return CRU_OK;
+    cru_tokenizer_free(*tokenizer);
+    *tokenizer = NULL;
+    return cru_fail(err, CRU_FATAL, "vocabulary is not that of '%s': '%s': its hash is %016" PRIx64
+                    ", the set was written with %016" PRIx64, set->dir, name, hash,
+                    set->tokenizer_hash);
+}
+
+/* Puts the text of document i into the JSON object at the end of `json`. */
+static enum cru_status add_text(const struct cru_shard_set *set, uint64_t i,
+                                const struct cru_tokenizer *tokenizer, struct cru_buffer *json,
+                                struct cru_error *err) {
+    struct cru_shard_entry e;
+    struct cru_buffer text, whole;
     cru_buffer_init(&text);
-    enum cru_status s = CRU_OK;
-    uint64_t i = (uint64_t)o->start, left = o->count < 0 ? UINT64_MAX : (uint64_t)o->count;
-    for (; s == CRU_OK && i < set->n_docs && left > 0; i++, left--) {
-        s = cru_shard_show_document(set, i, o->ids, &text, err);
-        if (s == CRU_OK) s = give(&text, out, err);
+    cru_buffer_init(&whole);
+    enum cru_status s = cru_shard_set_document(set, i, &e, err);
+    uint64_t at = 0;
+    while (s == CRU_OK && at < e.length) {
+        uint32_t some[512];
+        size_t n = e.length - at < 512 ? (size_t)(e.length - at) : 512;
+        s = cru_shard_set_read(set, e.offset + at, n, some, err);
+        at += n;
+        if (at == e.length && some[n - 1] == set->end_id) n--;
+        if (s == CRU_OK) cru_tokenizer_decode(tokenizer, some, n, &text);
+    }
+    /* Ids that no text has been encoded to may end within a character. */
+    (void)cru_utf8_repair(cru_buffer_span(&text), &whole);
+    if (s == CRU_OK && !json->failed && !text.failed && !whole.failed) {
+        json->n -= 2; /* the brace and newline, put behind again */
+        cru_buffer_add_string(json, ",\"text\":");
+        cru_buffer_add_json_string(json, cru_span_make(whole.n ? whole.p : "", whole.n));
+        cru_buffer_add_string(json, "}\n");
+    } else if (s == CRU_OK) {
+        s = cru_fail_memory(err, "text");
     }
     cru_buffer_release(&text);
+    cru_buffer_release(&whole);
+    return s;
+}
+
+static enum cru_status cat(const struct cru_shard_set *set, const struct shard_options *o,
+                           struct cru_output *out, struct cru_error *err) {
+    struct cru_buffer json;
+    struct cru_tokenizer *tokenizer = NULL;
+    cru_buffer_init(&json);
+    enum cru_status s = o->text ? open_vocab(set, o->vocab, &tokenizer, err) : CRU_OK;
+    uint64_t i = (uint64_t)o->start, left = o->count < 0 ? UINT64_MAX : (uint64_t)o->count;
+    for (; s == CRU_OK && i < set->n_docs && left > 0; i++, left--) {
+        s = cru_shard_show_document(set, i, o->ids, &json, err);
+        if (s == CRU_OK && o->text) s = add_text(set, i, tokenizer, &json, err);
+        if (s == CRU_OK) s = give(&json, out, err);
+    }
+    cru_tokenizer_free(tokenizer);
+    cru_buffer_release(&json);
     return s;
 }
 
@@ -194,7 +256,7 @@ int main(int argc, char **argv) {
     const struct cru_command command = {
         .name = "shard",
         .summary = "Looks at shards, checks them, and exports them for other trainers.",
-        .synopsis = "info [--json] PATH... | verify PATH... | cat [--ids] PATH... |\n"
+        .synopsis = "info [--json] PATH... | verify PATH... | cat [--ids] [--text] PATH... |\n"
                     "       crucible shard export --format F -o DIR PATH",
         .tables = {table},
         .targets = {&options},

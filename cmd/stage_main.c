@@ -116,6 +116,12 @@ static void print_summary(const char *name, const struct cru_stage_run *run,
     print_reasons(&p->source_counts, run->common.verbose);
     for (size_t k = 0; k < p->n_stages; k++)
         print_reasons(&p->stages[k]->counts, run->common.verbose);
+    struct cru_buffer text;
+    cru_buffer_init(&text);
+    for (size_t k = 0; k < p->n_stages; k++)
+        if (p->stages[k]->class->tell) p->stages[k]->class->tell(p->stages[k], &text);
+    if (text.n && !text.failed) (void)fwrite(text.p, 1, text.n, stderr);
+    cru_buffer_release(&text);
 }
 
 static enum cru_status write_stats(const char *name, const struct cru_stage_run *run,

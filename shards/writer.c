@@ -7,6 +7,7 @@
 
 #include "crucible/base/base.h"
 #include "crucible/base/output.h"
+#include "shards/laid_tokens.h"
 #include "shards/shard_directory.h"
 #include "shards/shard_format.h"
 #include "shards/shard_manifest.h"
@@ -96,9 +97,9 @@ enum cru_status cru_shard_writer_open(const char *dir, const struct cru_shard_pa
     (void)snprintf(w->tokenizer_name, sizeof w->tokenizer_name, "%s",
                    params->tokenizer_name ? params->tokenizer_name : "");
     w->params.tokenizer_name = w->tokenizer_name;
-    w->width = params->vocab_size <= 65536 ? 2 : 4;
+    w->width = cru_shard_is_narrow(params) ? 2 : 4;
     w->dir = strdup(dir);
-    w->block = malloc(CRU_CRS_BLOCK_BYTES);
+    w->block = aligned_alloc(CRU_OUTPUT_ALIGNMENT, CRU_CRS_BLOCK_BYTES);
     w->counts = calloc(params->vocab_size, sizeof *w->counts);
     w->table = calloc(TABLE_SLOTS, sizeof *w->table);
     if (!w->dir || !w->block || !w->counts || !w->table)
@@ -119,7 +120,7 @@ static enum cru_status flush_block(struct cru_shard_writer *w, struct cru_error 
     if (w->block_n == 0) return CRU_OK;
     uint64_t sum = cru_hash64(w->block, w->block_n, 0);
     cru_buffer_add(&w->sums, &sum, sizeof sum);
-    enum cru_status s = cru_output_write(w->out, w->block, w->block_n, err);
+    enum cru_status s = cru_output_write_block(w->out, w->block, w->block_n, err);
     w->block_n = 0;
     return s;
 }
@@ -293,9 +294,8 @@ static uint32_t source_row(struct cru_shard_writer *w, struct source *s) {
 
 /* ---- Documents ---- */
 
-static enum cru_status check_document(const struct cru_shard_writer *w, const uint32_t *ids,
-                                      size_t n, const struct cru_shard_doc *doc,
-                                      struct cru_error *err) {
+static enum cru_status check_document(const struct cru_shard_writer *w,
+                                      const struct cru_shard_doc *doc, struct cru_error *err) {
     int shown = doc->source.n < 80 ? (int)doc->source.n : 80;
     const char *source = doc->source.n ? doc->source.p : "";
     if (doc->source.n > CRU_SHARD_MAX_NAME || !cru_crs_utf8(doc->source))
@@ -307,11 +307,22 @@ static enum cru_status check_document(const struct cru_shard_writer *w, const ui
         return cru_fail(err, CRU_BAD,
                         "document refused: '%.*s': its weight is negative or not finite", shown,
                         source);
+    /* At the limit every name must be an old one; looking that up is the rare path. */
+    if (w->n_sources < CRU_SHARD_MAX_SOURCES) return CRU_OK;
+    for (size_t i = 0; i < w->n_sources; i++)
+        if (cru_span_eq(w->sources[i].total.name, doc->source)) return CRU_OK;
+    return cru_fail(err, CRU_BAD, "document refused: '%s': the set has %d sources already", w->dir,
+                    (int)CRU_SHARD_MAX_SOURCES);
+}
+
+static enum cru_status check_ids(const struct cru_shard_writer *w, const uint32_t *ids, size_t n,
+                                 const struct cru_shard_doc *doc, struct cru_error *err) {
+    int shown = doc->source.n < 80 ? (int)doc->source.n : 80;
     for (size_t i = 0; i < n; i++)
         if (ids[i] >= w->params.vocab_size)
             return cru_fail(err, CRU_BAD,
                             "document refused: '%.*s': id %" PRIu32 " is not below %" PRIu32, shown,
-                            source, ids[i], w->params.vocab_size);
+                            doc->source.n ? doc->source.p : "", ids[i], w->params.vocab_size);
     return CRU_OK;
 }
 
@@ -339,10 +350,10 @@ static enum cru_status put_document(struct cru_shard_writer *w, const uint32_t *
     return s;
 }
 
-static enum cru_status add(struct cru_shard_writer *w, const uint32_t *ids, size_t n,
-                           const struct cru_shard_doc *doc, struct cru_error *err) {
-    uint64_t length = (uint64_t)n + (w->params.end_id != CRU_SHARD_NO_ID);
-    uint64_t positions = cru_crs_round_up(length, w->params.bag);
+/* Everything about a document but its tokens, which the caller puts right behind. */
+static enum cru_status begin_document(struct cru_shard_writer *w, uint64_t length,
+                                      uint64_t positions, const struct cru_shard_doc *doc,
+                                      struct cru_error *err) {
     struct cru_crs_header *h = &w->header;
     enum cru_status s = CRU_OK;
     if (w->out &&
@@ -353,8 +364,6 @@ static enum cru_status add(struct cru_shard_writer *w, const uint32_t *ids, size
     struct source *source = source_get(w, doc->source);
     if (!source) return cru_fail_memory(err, w->dir);
     add_entry(w, length, source_row(w, source), doc);
-    s = put_document(w, ids, n, positions - length, err);
-    if (s) return s;
     h->n_docs++;
     h->n_tokens += positions;
     h->n_padding += positions - length;
@@ -369,24 +378,45 @@ static enum cru_status add(struct cru_shard_writer *w, const uint32_t *ids, size
     return CRU_OK;
 }
 
+static enum cru_status failed_before(const struct cru_shard_writer *w, struct cru_error *err) {
+    return cru_fail(err, CRU_FATAL, "unable to write shards: '%s': it failed before", w->dir);
+}
+
 enum cru_status cru_shard_writer_add(struct cru_shard_writer *w, const uint32_t *ids, size_t n,
                                      const struct cru_shard_doc *doc, struct cru_error *err) {
-    if (w->failed)
-        return cru_fail(err, CRU_FATAL, "unable to write shards: '%s': it failed before", w->dir);
-    enum cru_status s = check_document(w, ids, n, doc, err);
+    if (w->failed) return failed_before(w, err);
+    enum cru_status s = check_document(w, doc, err);
+    if (s == CRU_OK) s = check_ids(w, ids, n, doc, err);
     if (s) return s;
-    /* At the limit every name must be an old one; looking that up is the rare path. */
-    if (w->n_sources == CRU_SHARD_MAX_SOURCES) {
-        bool known = false;
-        for (size_t i = 0; i < w->n_sources && !known; i++)
-            known = cru_span_eq(w->sources[i].total.name, doc->source);
-        if (!known)
-            return cru_fail(err, CRU_BAD, "document refused: '%s': the set has %d sources already",
-                            w->dir, (int)CRU_SHARD_MAX_SOURCES);
-    }
-    s = add(w, ids, n, doc, err);
+    uint64_t length = (uint64_t)n + (w->params.end_id != CRU_SHARD_NO_ID);
+    uint64_t positions = cru_crs_round_up(length, w->params.bag);
+    s = begin_document(w, length, positions, doc, err);
+    if (s == CRU_OK) s = put_document(w, ids, n, positions - length, err);
     w->failed = s != CRU_OK;
     return s;
+}
+
+enum cru_status cru_shard_writer_add_laid(struct cru_shard_writer *w, const void *tokens,
+                                          size_t length, const struct cru_shard_doc *doc,
+                                          struct cru_error *err) {
+    if (w->failed) return failed_before(w, err);
+    uint64_t positions = cru_crs_round_up(length, w->params.bag);
+    enum cru_status s = check_document(w, doc, err);
+    if (s == CRU_BAD) { /* counts are modulo 2^64 until the tally that holds these is added */
+        for (uint64_t i = 0; i < positions; i++)
+            w->counts[w->width == 2 ? ((const uint16_t *)tokens)[i]
+                                    : ((const uint32_t *)tokens)[i]]--;
+    }
+    if (s) return s;
+    s = begin_document(w, length, positions, doc, err);
+    if (s == CRU_OK) s = put(w, tokens, (size_t)positions * w->width, err);
+    w->failed = s != CRU_OK;
+    return s;
+}
+
+void cru_shard_writer_add_tally(struct cru_shard_writer *w, const struct cru_id_tally *tally) {
+    for (uint32_t id = 0; id < w->params.vocab_size; id++)
+        w->counts[id] += cru_id_tally_of(tally, id);
 }
 
 enum cru_status cru_shard_writer_token_bytes(struct cru_shard_writer *w, const uint32_t *lengths,
@@ -448,9 +478,7 @@ static enum cru_status write_manifest(struct cru_shard_writer *w, uint64_t used_
 
 enum cru_status cru_shard_writer_close(struct cru_shard_writer *w, struct cru_error *err) {
     enum cru_status s =
-        w->failed
-            ? cru_fail(err, CRU_FATAL, "unable to write shards: '%s': it failed before", w->dir)
-            : end_shard(w, err);
+        w->failed ? failed_before(w, err) : end_shard(w, err);
     char *path = cru_crs_path(w->dir, CRU_VOCAB_USED_NAME);
     uint64_t checksum = 0;
     uint32_t n_used = 0;

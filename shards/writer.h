@@ -13,6 +13,8 @@
  * `pad_id` up to a multiple of `bag`, so every document starts at a multiple of the bag in its
  * shard and in the set. Padding is counted, belongs to no document and carries no loss.
  *
+ * Whole blocks go past the page cache where the file system lets them (cru_output_write_block).
+ *
  * The writer owns all its memory and borrows nothing after a call returns. Memory: 1 MiB + 8 bytes
  * an id of the vocabulary (12 with lengths) + 64 bytes a document of the shard being written (at
  * most 2^20 documents a shard) + the distinct source names. One thread at a time; one writer a
@@ -81,6 +83,17 @@ enum cru_status cru_shard_writer_open(const char *dir, const struct cru_shard_pa
  */
 enum cru_status cru_shard_writer_add(struct cru_shard_writer *writer, const uint32_t *ids, size_t n,
                                      const struct cru_shard_doc *doc, struct cru_error *err);
+
+/* The same for tokens that stand as they will in the shard: cru_shard_lay's positions, cru_shard_narrow's
+ * width (shards/laid_tokens.h). `length` counts the document's ids and its end id. Every token must be below
+ * vocab_size, which cru_id_tally_add has seen to; the tally that counted them is to be added before close,
+ * and a document refused here (CRU_BAD) is taken off again by the writer. */
+enum cru_status cru_shard_writer_add_laid(struct cru_shard_writer *writer, const void *tokens,
+                                          size_t length, const struct cru_shard_doc *doc,
+                                          struct cru_error *err);
+struct cru_id_tally;
+/* A tally of the same vocab_size. */
+void cru_shard_writer_add_tally(struct cru_shard_writer *writer, const struct cru_id_tally *tally);
 
 /* lengths[id] = bytes of text that the id stands for (0 for a special id), for all vocab_size ids;
  * goes into vocab.used, so that a loss becomes exact bits a byte. Copied. Call it before close;

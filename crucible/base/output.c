@@ -15,6 +15,7 @@ struct cru_output {
     char *path, *temporary; /* temporary is NULL for standard output */
     int fd;
     bool closed_pipe;
+    bool cached; /* the file system cannot write past its page cache */
     uint64_t bytes; /* given to write, buffered ones included */
     size_t n;       /* bytes in the buffer */
     char buffer[BLOCK];
@@ -184,6 +185,43 @@ enum cru_status cru_output_write(struct cru_output *out, const void *p, size_t n
     if (n) memcpy(out->buffer + out->n, p, n);
     out->n += n;
     return CRU_OK;
+}
+
+#ifdef O_DIRECT
+/* Writes what it can of the block past the page cache; answers how much that was. */
+static size_t write_direct(struct cru_output *out, const char *p, size_t n) {
+    int flags = fcntl(out->fd, F_GETFL);
+    if (flags < 0 || fcntl(out->fd, F_SETFL, flags | O_DIRECT)) return 0;
+    size_t done = 0;
+    while (done < n) {
+        ssize_t got = write(out->fd, p + done, n - done);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) break; /* what is wrong, if anything, the ordinary write will meet again */
+        done += (size_t)got;
+        if (done % CRU_OUTPUT_ALIGNMENT) break;
+    }
+    (void)fcntl(out->fd, F_SETFL, flags);
+    return done;
+}
+#else
+static size_t write_direct(struct cru_output *out, const char *p, size_t n) {
+    (void)out, (void)p, (void)n;
+    return 0;
+}
+#endif
+
+enum cru_status cru_output_write_block(struct cru_output *out, const void *p, size_t n,
+                                       struct cru_error *err) {
+    bool aligned = (uintptr_t)p % CRU_OUTPUT_ALIGNMENT == 0 && n % CRU_OUTPUT_ALIGNMENT == 0 &&
+                   out->bytes % CRU_OUTPUT_ALIGNMENT == 0 && n > 0;
+    /* Only in a file of our own: others share the descriptor's flags of standard output. */
+    if (!aligned || !out->temporary || out->cached) return cru_output_write(out, p, n, err);
+    enum cru_status s = flush(out, err);
+    if (s) return s;
+    size_t done = write_direct(out, p, n);
+    out->cached = done == 0;
+    out->bytes += done;
+    return cru_output_write(out, (const char *)p + done, n - done, err);
 }
 
 enum cru_status cru_output_patch(struct cru_output *out, uint64_t offset, const void *p, size_t n,

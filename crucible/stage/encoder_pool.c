@@ -4,7 +4,8 @@
 
 void cru_encoder_pool_init(struct cru_encoder_pool *pool, const struct cru_tokenizer *tokenizer) {
     pool->tokenizer = tokenizer;
-    pool->free = NULL;
+    pool->free = pool->all = NULL;
+    pool->on_free = NULL;
     (void)pthread_mutex_init(&pool->lock, NULL);
 }
 
@@ -27,12 +28,21 @@ struct cru_encoder_slot *cru_encoder_pool_take(struct cru_encoder_pool *pool) {
     slot->encoder = cru_encoder_new(pool->tokenizer);
     slot->parser = cru_json_parser_new();
     cru_buffer_init(&slot->line);
-    if (slot->encoder && slot->parser) return slot;
-    slot_free(slot);
-    return NULL;
+    if (!slot->encoder || !slot->parser) {
+        slot_free(slot);
+        return NULL;
+    }
+    (void)pthread_mutex_lock(&pool->lock);
+    slot->other = pool->all;
+    pool->all = slot;
+    (void)pthread_mutex_unlock(&pool->lock);
+    return slot;
 }
 
 void cru_encoder_pool_give(struct cru_encoder_pool *pool, struct cru_encoder_slot *slot) {
+    enum { KEPT = 16 << 20 }; /* what a huge document needed is not kept */
+    if (slot->ids.capacity > KEPT / sizeof *slot->ids.p) cru_ids_release(&slot->ids);
+    if (slot->line.capacity > KEPT) cru_buffer_release(&slot->line);
     (void)pthread_mutex_lock(&pool->lock);
     slot->next = pool->free;
     pool->free = slot;
@@ -40,10 +50,12 @@ void cru_encoder_pool_give(struct cru_encoder_pool *pool, struct cru_encoder_slo
 }
 
 void cru_encoder_pool_release(struct cru_encoder_pool *pool) {
-    while (pool->free) {
-        struct cru_encoder_slot *next = pool->free->next;
-        slot_free(pool->free);
-        pool->free = next;
+    while (pool->all) {
+        struct cru_encoder_slot *other = pool->all->other;
+        if (pool->on_free && pool->all->attached) pool->on_free(pool->all->attached);
+        slot_free(pool->all);
+        pool->all = other;
     }
+    pool->free = NULL;
     (void)pthread_mutex_destroy(&pool->lock);
 }

@@ -12,6 +12,7 @@
  *                   its place in the spool, doc->copy the pick's copy
  *   close()         optional; once, after the last document: completes what the stage itself writes
  *   stats(json)     optional; appends members to the stage's object in --stats: ,"key":value
+ *   tell(text)      optional; appends lines for people behind the counts that a run ends with
  *   release()       frees what open allocated; always called once if open was called, even if it failed
  *
  * Rules. A document is dropped with cru_doc_drop; the pipeline moves it out of the batch after the
@@ -75,6 +76,7 @@ struct cru_stage_class {
     enum cru_status (*replay)(struct cru_stage *, struct cru_batch *, struct cru_error *);
     enum cru_status (*close)(struct cru_stage *, struct cru_error *);
     void (*stats)(struct cru_stage *, struct cru_buffer *json);
+    void (*tell)(struct cru_stage *, struct cru_buffer *text);
     void (*release)(struct cru_stage *);
 };
 

@@ -2,29 +2,22 @@
 /*
  * `tokenize`: documents to shards; or to lines of ids, or to counts.
  *
- *   run      text -> ids, source, bin and weight, all in the batch's arena (scratch)
- *   commit   appends them to the shard set (or the output) in order, and counts by source
+ *   run      text -> ids as the shard will hold them, in an encoder slot that the batch keeps until its
+ *            commit; source, language, bin and weight, in the batch's arena (scratch)
+ *   commit   appends them to the shard set (or the output) in order, and counts by source and language
  *   close    completes the set
  *
  * With --train-vocab all of it is train_vocab.c's.
  */
-#include <math.h>
-
 #include "crucible/base/base.h"
 #include "crucible/base/output.h"
 #include "crucible/stage/encoder_pool.h"
 #include "crucible/stage/stage.h"
+#include "crucible/stage/token_totals.h"
 #include "crucible/stage/train_vocab.h"
 #include "ddm/ddm.h"
-#include "shards/writer.h"
+#include "shards/laid_tokens.h"
 #include "tokenizer/vocab_image.h"
-
-/* Totals of one source, in order of first appearance. */
-struct source_row {
-    char *name;
-    size_t name_n;
-    uint64_t documents, tokens, bytes;
-};
 
 struct tokenize {
     struct cru_stage base;
@@ -43,13 +36,10 @@ struct tokenize {
     uint32_t end_id;
     struct cru_shard_writer *writer;
     struct cru_output *output; /* for --ids and --count */
-    struct source_row *sources;
-    size_t n_sources, cap_sources;
-    uint32_t *places; /* open addressing over hashes of names: 1 + index into sources, 0 empty */
+    struct cru_shard_params params; /* of the shards */
+    struct cru_token_totals sources, languages;
     struct cru_shard_totals totals;
 };
-
-enum { PLACES = 2 * CRU_SHARD_MAX_SOURCES };
 
 static const struct cru_option options[] = {
     {CRU_OPTION_STRING, 0, "vocab", offsetof(struct tokenize, vocab), "NAME|PATH", "qwen3", NULL,
@@ -75,12 +65,12 @@ static const struct cru_option options[] = {
 
 /* What run() leaves for commit(). */
 struct encoded {
-    const uint32_t *ids; /* NULL with --count and --ids */
-    size_t n;
-    struct cru_span line; /* with --ids */
-    struct cru_span source;
+    struct cru_encoder_slot *slot; /* the batch's */
+    size_t at, n;                  /* its ids there: the first's place, and how many without the end */
+    struct cru_span source, language;
     uint8_t bin;
-    double weight;
+    float weight;
+    struct cru_hash128 id_hash;
 };
 
 static enum cru_status open_output(struct tokenize *t, struct cru_error *err) {
@@ -89,7 +79,7 @@ static enum cru_status open_output(struct tokenize *t, struct cru_error *err) {
     if (strcmp(path, "-") == 0)
         return cru_fail(err, CRU_USAGE,
                         "shards need a directory: give -o DIR, or --ids or --count");
-    struct cru_shard_params params = {
+    t->params = (struct cru_shard_params){
         .tokenizer_hash = cru_tokenizer_hash(t->tokenizer),
         .tokenizer_name = cru_tokenizer_name(t->tokenizer),
         .vocab_size = cru_tokenizer_size(t->tokenizer),
@@ -98,8 +88,10 @@ static enum cru_status open_output(struct tokenize *t, struct cru_error *err) {
         .end_id = t->end_id,
         .shard_tokens = t->shard_tokens,
     };
-    return cru_shard_writer_open(path, &params, &t->writer, err);
+    return cru_shard_writer_open(path, &t->params, &t->writer, err);
 }
+
+static void free_tally(void *tally) { cru_id_tally_free(tally); }
 
 static enum cru_status tokenize_open(struct cru_stage *stage, struct cru_error *err) {
     struct tokenize *t = (struct tokenize *)stage;
@@ -120,16 +112,25 @@ static enum cru_status tokenize_open(struct cru_stage *stage, struct cru_error *
         return cru_fail(err, CRU_USAGE,
                         "vocabulary has no end-of-document token that is known: '%s'", t->vocab);
     cru_encoder_pool_init(&t->pool, t->tokenizer);
+    t->pool.on_free = free_tally;
     t->pooled = true;
     return open_output(t, err);
+}
+
+/* A string of the crucible object, or "". */
+static struct cru_span string_meta(struct cru_json_parser *parser, struct cru_batch *batch,
+                                   const struct cru_doc *doc, const char *key) {
+    struct cru_span json = cru_doc_meta(doc, key), value;
+    return json.p && cru_json_string(parser, json, "", &batch->arena, &value) ? value
+                                                                              : cru_span_make("", 0);
 }
 
 /* The document's place in the curriculum: from crucible.ddm, when `score` has been there. */
 static void read_meta(struct cru_json_parser *parser, struct cru_batch *batch,
                       const struct cru_doc *doc, struct encoded *e) {
-    struct cru_span source = cru_doc_meta(doc, "source"), ddm = cru_doc_meta(doc, "ddm"), name;
-    if (!source.p || !cru_json_string(parser, source, "", &batch->arena, &e->source))
-        e->source = cru_span_make("", 0);
+    struct cru_span ddm = cru_doc_meta(doc, "ddm"), name;
+    e->source = string_meta(parser, batch, doc, "source");
+    e->language = string_meta(parser, batch, doc, "lang");
     e->bin = CRU_SHARD_NO_BIN;
     e->weight = 1;
     if (!ddm.p) return;
@@ -137,24 +138,56 @@ static void read_meta(struct cru_json_parser *parser, struct cru_batch *batch,
         for (int b = 0; b < CRU_DDM_BINS; b++)
             if (cru_span_is(name, cru_ddm_bin_name((enum cru_ddm_bin)b))) e->bin = (uint8_t)b;
     double weight;
-    if (cru_json_number(parser, ddm, "weight", &weight)) e->weight = weight;
+    if (cru_json_number(parser, ddm, "weight", &weight)) e->weight = (float)weight;
 }
 
-static void render_ids(const struct cru_doc *doc, const struct cru_ids *ids,
-                       struct cru_buffer *line) {
-    cru_buffer_clear(line);
+static size_t put_digits(char *to, uint64_t v) {
+    char digits[20], *p = digits + sizeof digits;
+    do *--p = (char)('0' + v % 10);
+    while (v /= 10);
+    size_t n = (size_t)(digits + sizeof digits - p);
+    memcpy(to, p, n);
+    return n;
+}
+
+/* A line of --ids; every id is at most ten digits and a comma. */
+static enum cru_status render_ids(const struct cru_doc *doc, const struct cru_ids *ids,
+                                  struct cru_buffer *line, struct cru_error *err) {
     cru_buffer_add_string(line, "{\"id\":");
     cru_buffer_add_json_string(line, doc->id);
     cru_buffer_add_string(line, ",\"ids\":[");
+    char *room = cru_buffer_room(line, ids->n * 11), *to = room;
+    if (!room) return cru_fail_memory(err, "line of ids");
     for (size_t i = 0; i < ids->n; i++) {
-        char digits[12], *p = digits + sizeof digits;
-        uint32_t v = ids->p[i];
-        do *--p = (char)('0' + v % 10);
-        while (v /= 10);
-        if (i) *--p = ',';
-        cru_buffer_add(line, p, (size_t)(digits + sizeof digits - p));
+        if (i) *to++ = ',';
+        to += put_digits(to, ids->p[i]);
     }
+    line->n += (size_t)(to - room);
     cru_buffer_add_string(line, "]}\n");
+    return line->failed ? cru_fail_memory(err, "line of ids") : CRU_OK;
+}
+
+/* Room for more ids behind those there are. */
+static bool ids_room(struct cru_ids *ids, size_t more) {
+    if (ids->capacity - ids->n >= more) return true;
+    size_t capacity = ids->n + more + ids->n / 2;
+    uint32_t *p = realloc(ids->p, capacity * sizeof *p);
+    if (!p) return false;
+    ids->p = p;
+    ids->capacity = capacity;
+    return true;
+}
+
+/* The end id and padding behind the document's ids, and all of them counted. */
+static enum cru_status lay(const struct tokenize *t, struct cru_encoder_slot *slot, size_t at,
+                           struct cru_error *err) {
+    struct cru_ids *ids = &slot->ids;
+    if (!slot->attached) slot->attached = cru_id_tally_new(t->params.vocab_size);
+    if (!slot->attached || !ids_room(ids, 1 + t->params.bag)) return cru_fail_memory(err, "tokens");
+    ids->n = at + cru_shard_lay(&t->params, ids->p + at, ids->n - at);
+    if (!cru_id_tally_add(slot->attached, ids->p + at, ids->n - at))
+        return cru_fail(err, CRU_FATAL, "vocabulary gave an id that it does not have: '%s'", t->vocab);
+    return CRU_OK;
 }
 
 static enum cru_status encode_doc(struct tokenize *t, struct cru_encoder_slot *slot,
@@ -163,133 +196,84 @@ static enum cru_status encode_doc(struct tokenize *t, struct cru_encoder_slot *s
     struct encoded *e = cru_arena_calloc(&batch->arena, 1, sizeof *e);
     if (!e) return cru_fail_memory(err, "tokens");
     doc->scratch = e;
-    cru_ids_clear(&slot->ids);
+    e->slot = slot;
+    if (!t->writer) cru_ids_clear(&slot->ids);
+    e->at = slot->ids.n;
     enum cru_status status = cru_encode(slot->encoder, doc->text, t->special_rule, &slot->ids, err);
     if (status) return status;
-    e->n = slot->ids.n;
+    e->n = slot->ids.n - e->at;
     read_meta(slot->parser, batch, doc, e);
     if (t->count) return CRU_OK;
-    if (t->ids) {
-        render_ids(doc, &slot->ids, &slot->line);
-        if (slot->line.failed) return cru_fail_memory(err, "line of ids");
-        e->line = cru_arena_copy(&batch->arena, cru_buffer_span(&slot->line));
-        return e->line.p ? CRU_OK : cru_fail_memory(err, "line of ids");
-    }
-    uint32_t *ids = cru_arena_alloc(&batch->arena, (e->n + 1) * sizeof *ids);
-    if (!ids) return cru_fail_memory(err, "tokens");
-    if (e->n) memcpy(ids, slot->ids.p, e->n * sizeof *ids);
-    e->ids = ids;
+    if (t->ids) return render_ids(doc, &slot->ids, &slot->line, err);
+    e->id_hash = cru_hash128(doc->id.p, doc->id.n, 0);
+    status = lay(t, slot, e->at, err);
+    if (status) return status;
     /* For the catalog of a build, where no stage before has counted. */
     if (cru_doc_meta(doc, "tokens").p) return CRU_OK;
-    return cru_doc_set_meta_number(batch, doc, "tokens", (double)e->n);
+    char *digits = cru_arena_alloc(&batch->arena, 20);
+    if (!digits) return cru_fail_memory(err, "tokens");
+    struct cru_span count = cru_span_make(digits, put_digits(digits, e->n));
+    return cru_doc_set_meta(batch, doc, "tokens", count) ? cru_fail_memory(err, "tokens") : CRU_OK;
 }
 
 static enum cru_status tokenize_run(struct cru_stage *stage, struct cru_batch *batch,
                                     struct cru_error *err) {
     struct tokenize *t = (struct tokenize *)stage;
     if (t->training) return cru_vocab_training_run(t->training, batch, err);
+    if (batch->n == 0) return CRU_OK;
     struct cru_encoder_slot *slot = cru_encoder_pool_take(&t->pool);
     if (!slot) return cru_fail_memory(err, "encoder");
+    cru_ids_clear(&slot->ids);
+    cru_buffer_clear(&slot->line);
     enum cru_status status = CRU_OK;
     for (size_t i = 0; i < batch->n && !status; i++)
         status = encode_doc(t, slot, batch, &batch->docs[i], err);
-    cru_encoder_pool_give(&t->pool, slot);
-    return status;
-}
-
-static enum cru_status count_source(struct tokenize *t, const struct encoded *e,
-                                    const struct cru_doc *doc, struct cru_error *err) {
-    if (!t->places && !(t->places = calloc(PLACES, sizeof *t->places)))
-        return cru_fail_memory(err, "sources");
-    size_t place = cru_hash64(e->source.p, e->source.n, 0) % PLACES, i = t->n_sources;
-    for (; t->places[place]; place = (place + 1) % PLACES) {
-        const struct source_row *row = &t->sources[t->places[place] - 1];
-        if (!cru_span_eq(cru_span_make(row->name, row->name_n), e->source)) continue;
-        i = t->places[place] - 1;
-        break;
-    }
-    if (i == t->n_sources) {
-        if (i == CRU_SHARD_MAX_SOURCES)
-            return cru_fail(err, CRU_FATAL, "more than %u sources: '%.*s'", CRU_SHARD_MAX_SOURCES,
-                            (int)e->source.n, e->source.p);
-        if (i == t->cap_sources) {
-            size_t capacity = i ? i * 2 : 16;
-            struct source_row *rows = realloc(t->sources, capacity * sizeof *rows);
-            if (!rows) return cru_fail_memory(err, "sources");
-            t->sources = rows;
-            t->cap_sources = capacity;
-        }
-        char *name = malloc(e->source.n + 1);
-        if (!name) return cru_fail_memory(err, "sources");
-        if (e->source.n) memcpy(name, e->source.p, e->source.n);
-        name[e->source.n] = 0;
-        t->sources[t->n_sources++] = (struct source_row){name, e->source.n, 0, 0, 0};
-        t->places[place] = (uint32_t)t->n_sources;
-    }
-    t->sources[i].documents++;
-    t->sources[i].tokens += e->n;
-    t->sources[i].bytes += doc->text.n;
-    return CRU_OK;
+    if (t->writer && !status && cru_shard_is_narrow(&t->params))
+        cru_shard_narrow(slot->ids.p, slot->ids.n);
+    return status; /* commit() gives the slot back */
 }
 
 static enum cru_status commit_doc(struct tokenize *t, struct cru_batch *batch, struct cru_doc *doc,
                                   struct cru_error *err) {
     const struct encoded *e = doc->scratch;
-    enum cru_status status = CRU_OK;
-    if (t->ids) status = cru_output_write(t->output, e->line.p, e->line.n, err);
     if (t->writer) {
         struct cru_shard_doc row = {
             .source = e->source,
             .bin = e->bin,
-            .weight = (float)e->weight,
-            .id_hash = cru_hash128(doc->id.p, doc->id.n, 0),
+            .weight = e->weight,
+            .id_hash = e->id_hash,
             .text_bytes = doc->text.n,
         };
-        status = cru_shard_writer_add(t->writer, e->ids, e->n, &row, err);
+        size_t width = cru_shard_is_narrow(&t->params) ? 2 : 4;
+        const char *tokens = (const char *)e->slot->ids.p + e->at * width;
+        enum cru_status status = cru_shard_writer_add_laid(t->writer, tokens, e->n + 1, &row, err);
         if (status == CRU_BAD)
             return cru_doc_wrong(batch, doc, "tokenize", "shard", err->message);
+        if (status) return status;
     }
-    return status ? status : count_source(t, e, doc, err);
+    enum cru_status status =
+        cru_token_totals_add(&t->sources, "sources", e->source, e->n, doc->text.n, err);
+    if (status) return status;
+    return cru_token_totals_add(&t->languages, "languages", e->language, e->n, doc->text.n, err);
 }
 
 static enum cru_status tokenize_commit(struct cru_stage *stage, struct cru_batch *batch,
                                        struct cru_error *err) {
     struct tokenize *t = (struct tokenize *)stage;
+    if (t->training || batch->n == 0) return CRU_OK;
+    struct cru_encoder_slot *slot = ((struct encoded *)batch->docs[0].scratch)->slot;
     enum cru_status status = CRU_OK;
-    for (size_t i = 0; i < batch->n && !status && !t->training; i++)
+    if (t->ids) status = cru_output_write(t->output, slot->line.p, slot->line.n, err);
+    for (size_t i = 0; i < batch->n && !status; i++)
         status = commit_doc(t, batch, &batch->docs[i], err);
+    cru_encoder_pool_give(&t->pool, slot);
     return status;
-}
-
-/* A name with a tab or a newline in it would be more than one field: it is written as JSON. */
-static void add_name(struct cru_buffer *out, struct cru_span name) {
-    bool plain = name.n > 0;
-    for (size_t i = 0; i < name.n; i++)
-        plain = plain && (unsigned char)name.p[i] >= 0x20 && name.p[i] != 0x7F;
-    if (plain)
-        cru_buffer_add_span(out, name);
-    else if (name.n)
-        cru_buffer_add_json_string(out, name);
-    else
-        cru_buffer_add_char(out, '-');
 }
 
 static enum cru_status write_counts(struct tokenize *t, struct cru_error *err) {
     struct cru_buffer out;
-    struct source_row all = {NULL, 0, 0, 0, 0};
     cru_buffer_init(&out);
-    cru_buffer_add_string(&out, "source\tdocuments\ttokens\tbytes\tbytes_per_token\n");
-    for (size_t i = 0; i <= t->n_sources; i++) {
-        const struct source_row *r = i < t->n_sources ? &t->sources[i] : &all;
-        add_name(&out, r == &all ? CRU_SPAN("total") : cru_span_make(r->name, r->name_n));
-        cru_buffer_printf(&out, "\t%llu\t%llu\t%llu\t%.3f\n",
-                          (unsigned long long)r->documents, (unsigned long long)r->tokens,
-                          (unsigned long long)r->bytes,
-                          r->tokens ? (double)r->bytes / (double)r->tokens : 0.0);
-        all.documents += r->documents;
-        all.tokens += r->tokens;
-        all.bytes += r->bytes;
-    }
+    cru_token_totals_table(&t->sources, &out);
     enum cru_status status = out.failed ? cru_fail_memory(err, "counts")
                                         : cru_output_write(t->output, out.p, out.n, err);
     cru_buffer_release(&out);
@@ -323,6 +307,8 @@ static enum cru_status tokenize_close(struct cru_stage *stage, struct cru_error 
     if (t->writer) {
         status = give_token_bytes(t, err);
         if (status) return status;
+        for (const struct cru_encoder_slot *s = t->pool.all; s; s = s->other)
+            if (s->attached) cru_shard_writer_add_tally(t->writer, s->attached);
         t->totals = cru_shard_writer_totals(t->writer);
         struct cru_shard_writer *writer = t->writer;
         t->writer = NULL;
@@ -333,36 +319,35 @@ static enum cru_status tokenize_close(struct cru_stage *stage, struct cru_error 
 
 static void tokenize_stats(struct cru_stage *stage, struct cru_buffer *json) {
     struct tokenize *t = (struct tokenize *)stage;
-    uint64_t tokens = 0;
     if (t->training) {
         cru_vocab_training_stats(t->training, json);
         return;
     }
-    for (size_t i = 0; i < t->n_sources; i++) tokens += t->sources[i].tokens;
     cru_buffer_add_string(json, ",\"vocab\":");
     cru_buffer_add_json_string(json, cru_span_of(cru_tokenizer_name(t->tokenizer)));
     cru_buffer_printf(json, ",\"vocab_hash\":\"%016llx\",\"tokens\":%llu",
                       (unsigned long long)cru_tokenizer_hash(t->tokenizer),
-                      (unsigned long long)tokens);
+                      (unsigned long long)cru_token_totals_sum(&t->sources).tokens);
     if (!t->ids && !t->count)
         cru_buffer_printf(json, ",\"shards\":%llu,\"shard_tokens\":%llu,\"padding\":%llu",
                           (unsigned long long)t->totals.shards,
                           (unsigned long long)t->totals.tokens,
                           (unsigned long long)t->totals.padding);
-    cru_buffer_add_string(json, ",\"by_source\":{");
-    for (size_t i = 0; i < t->n_sources; i++) {
-        const struct source_row *r = &t->sources[i];
-        if (i) cru_buffer_add_char(json, ',');
-        cru_buffer_add_json_string(json, cru_span_make(r->name, r->name_n));
-        cru_buffer_printf(json, ":{\"documents\":%llu,\"tokens\":%llu,\"bytes\":%llu,",
-                          (unsigned long long)r->documents, (unsigned long long)r->tokens,
-                          (unsigned long long)r->bytes);
-        cru_buffer_add_string(json, "\"bytes_per_token\":");
-        cru_buffer_add_json_number(
-            json, r->tokens ? round((double)r->bytes / (double)r->tokens * 1e4) / 1e4 : 0);
-        cru_buffer_add_char(json, '}');
-    }
-    cru_buffer_add_char(json, '}');
+    cru_buffer_add_string(json, ",\"by_source\":");
+    cru_token_totals_json(&t->sources, json);
+    cru_buffer_add_string(json, ",\"by_language\":");
+    cru_token_totals_json(&t->languages, json);
+}
+
+static void tokenize_tell(struct cru_stage *stage, struct cru_buffer *text) {
+    const struct tokenize *t = (struct tokenize *)stage;
+    if (t->training) return;
+    struct cru_token_row all = cru_token_totals_sum(&t->sources);
+    cru_buffer_printf(text, "  %llu tokens, %.3f bytes a token\n", (unsigned long long)all.tokens,
+                      all.tokens ? (double)all.bytes / (double)all.tokens : 0.0);
+    size_t most = t->base.common->verbose ? SIZE_MAX : 8;
+    cru_token_totals_lines(&t->sources, "source  ", most, text);
+    cru_token_totals_lines(&t->languages, "language", most, text);
 }
 
 static void tokenize_release(struct cru_stage *stage) {
@@ -372,9 +357,8 @@ static void tokenize_release(struct cru_stage *stage) {
     cru_output_abandon(t->output);
     if (t->pooled) cru_encoder_pool_release(&t->pool);
     cru_tokenizer_free(t->tokenizer);
-    for (size_t i = 0; i < t->n_sources; i++) free(t->sources[i].name);
-    free(t->sources);
-    free(t->places);
+    cru_token_totals_release(&t->sources);
+    cru_token_totals_release(&t->languages);
 }
 
 const struct cru_stage_class cru_tokenize_stage = {
@@ -389,5 +373,6 @@ const struct cru_stage_class cru_tokenize_stage = {
     .commit = tokenize_commit,
     .close = tokenize_close,
     .stats = tokenize_stats,
+    .tell = tokenize_tell,
     .release = tokenize_release,
 };
