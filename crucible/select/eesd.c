@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crucible/select/eesd.h"
 #include "crucible/base/base.h"
-#include "crucible/select/gains.h"
+#include "crucible/select/greedy.h"
 
 enum {
     BATCH_FIRST = 16, /* stale candidates computed together: one AVX-512 register of dots */
@@ -9,16 +9,11 @@ enum {
     LOOK = 512,       /* places of the heap that are looked at for more */
 };
 
-/*
- * The state of one greedy run. A position is a place in members[].
- *
- *   heap   [ p0 | p1 | p2 | ... ]   positions, the best bound per cost on top
- */
-struct greedy {
-    struct cru_gains gains;
-    uint32_t *heap;
-    size_t heap_n;
-};
+const char *cru_method_name(enum cru_method method) {
+    static const char *const names[CRU_METHODS] = {"lazy", "stochastic", "threshold", "sieve",
+                                                   "randgreedi"};
+    return method < CRU_METHODS ? names[method] : "?";
+}
 
 void cru_eesd_result_init(struct cru_eesd_result *result) {
     memset(result, 0, sizeof *result);
@@ -50,7 +45,7 @@ static enum cru_status result_add(struct cru_eesd_result *r, uint32_t row, int64
 
 /* Whether a goes before b: more gain per cost, else the smaller place. Exact for any gain and cost.
  */
-static bool better(const struct greedy *g, uint32_t a, uint32_t b) {
+static bool better(const struct cru_greedy *g, uint32_t a, uint32_t b) {
     int64_t of_a = g->gains.bound[a], of_b = g->gains.bound[b];
     if (!g->gains.pool->cost) {
         if (of_a != of_b) return of_a > of_b;
@@ -62,7 +57,7 @@ static bool better(const struct greedy *g, uint32_t a, uint32_t b) {
     return a < b;
 }
 
-static void sift_down(struct greedy *g, size_t at) {
+static void sift_down(struct cru_greedy *g, size_t at) {
     uint32_t moving = g->heap[at];
     for (size_t child; (child = 2 * at + 1) < g->heap_n; at = child) {
         if (child + 1 < g->heap_n && better(g, g->heap[child + 1], g->heap[child])) child++;
@@ -72,7 +67,7 @@ static void sift_down(struct greedy *g, size_t at) {
     g->heap[at] = moving;
 }
 
-static void push(struct greedy *g, uint32_t position) {
+static void push(struct cru_greedy *g, uint32_t position) {
     size_t at = g->heap_n++;
     for (size_t parent; at > 0; at = parent) {
         parent = (at - 1) / 2;
@@ -82,21 +77,21 @@ static void push(struct greedy *g, uint32_t position) {
     g->heap[at] = position;
 }
 
-static uint32_t pop(struct greedy *g) {
+static uint32_t pop(struct cru_greedy *g) {
     uint32_t top = g->heap[0];
     g->heap[0] = g->heap[--g->heap_n];
     if (g->heap_n) sift_down(g, 0);
     return top;
 }
 
-static void heapify(struct greedy *g) {
+void cru_greedy_heapify(struct cru_greedy *g) {
     for (size_t at = g->heap_n / 2; at-- > 0;) sift_down(g, at);
 }
 
 /* A panel costs the same for one candidate as for BATCH_FIRST: others from near the top of the
  * heap, which stay in it, may come along. Their places rise, so that sifting them down last to
  * first mends the heap. */
-static size_t along(const struct greedy *g, uint32_t *stale, size_t want, size_t *place) {
+static size_t along(const struct cru_greedy *g, uint32_t *stale, size_t want, size_t *place) {
     size_t m = 0;
     for (size_t at = 0; at < g->heap_n && at < LOOK && m < want; at++)
         if (!cru_gains_fresh(&g->gains, g->heap[at]) && !cru_gains_cheap(&g->gains, g->heap[at])) {
@@ -113,7 +108,7 @@ static size_t along(const struct greedy *g, uint32_t *stale, size_t want, size_t
  * computed depends on nothing but the bounds, so that the number of evaluations is the same
  * everywhere, too.
  */
-static bool pop_best(struct greedy *g, uint32_t *position) {
+bool cru_greedy_pop(struct cru_greedy *g, uint32_t *position) {
     struct cru_gains *gains = &g->gains;
     uint32_t stale[BATCH_MOST];
     size_t place[BATCH_FIRST];
@@ -141,25 +136,25 @@ static bool pop_best(struct greedy *g, uint32_t *position) {
 }
 
 /* The best single document that the budget can pay, from the first pass; n when there is none. */
-static size_t best_single(const struct cru_gains *g, uint64_t budget) {
-    size_t best = g->n;
-    for (size_t i = 0; i < g->n; i++)
-        if (cru_gains_cost(g, (uint32_t)i) <= budget &&
-            (best == g->n || g->bound[i] > g->bound[best]))
+static size_t best_single(const struct cru_greedy *g, uint64_t budget) {
+    const struct cru_gains *gains = &g->gains;
+    size_t best = gains->n;
+    for (size_t i = 0; i < gains->n; i++)
+        if (!g->taken[i] && cru_gains_cost(gains, (uint32_t)i) <= budget &&
+            (best == gains->n || gains->bound[i] > gains->bound[best]))
             best = i;
     return best;
 }
 
 /*
- * What a set within the budget can have beyond S at most. `outside` holds the positions not in S in
- * any order; they become the heap. Documents dearer than the whole budget are in no such set.
+ * What a set within the budget can have beyond S at most. Documents dearer than the whole budget
+ * are in no such set.
  */
-static int64_t headroom(struct greedy *g, uint64_t budget) {
+int64_t cru_greedy_headroom(struct cru_greedy *g, uint64_t budget) {
     int64_t room = 0;
     uint64_t left = budget;
     uint32_t position;
-    heapify(g);
-    while (left > 0 && pop_best(g, &position)) {
+    while (left > 0 && cru_greedy_pop(g, &position)) {
         uint64_t cost = cru_gains_cost(&g->gains, position);
         int64_t gain = g->gains.bound[position];
         if (cost > budget) continue;
@@ -177,36 +172,75 @@ static int64_t headroom(struct greedy *g, uint64_t budget) {
     return room;
 }
 
-static enum cru_status greedy_run(struct greedy *g, uint64_t budget, struct cru_eesd_result *result,
-                                  struct cru_error *err) {
+enum cru_status cru_greedy_take(struct cru_greedy *g, uint32_t position,
+                                struct cru_eesd_result *result, struct cru_error *err) {
+    struct cru_gains *gains = &g->gains;
+    enum cru_status status =
+        result_add(result, gains->members[position], gains->bound[position], err);
+    if (status) return status;
+    result->spent += cru_gains_cost(gains, position);
+    g->taken[position] = true;
+    cru_gains_take(gains, position);
+    return CRU_OK;
+}
+
+void cru_greedy_fill(struct cru_greedy *g) {
+    g->heap_n = 0;
+    for (size_t i = 0; i < g->gains.n; i++)
+        if (!g->taken[i]) g->heap[g->heap_n++] = (uint32_t)i;
+    cru_greedy_heapify(g);
+}
+
+enum cru_status cru_greedy_until(struct cru_greedy *g, uint64_t picks,
+                                 struct cru_eesd_result *result, struct cru_error *err) {
+    enum cru_status status = CRU_OK;
+    uint32_t position;
+    while (!status && result->n < picks && cru_greedy_pop(g, &position))
+        status = cru_greedy_take(g, position, result, err);
+    return status;
+}
+
+/* Puts the given rows into S. Members rise, so their positions are found by halving. */
+static void take_given(struct cru_greedy *g, const struct cru_eesd_plan *plan,
+                       struct cru_eesd_result *result) {
+    struct cru_gains *gains = &g->gains;
+    for (size_t k = 0; k < plan->n_given; k++) {
+        size_t low = 0, high = gains->n;
+        while (low < high) {
+            size_t middle = low + (high - low) / 2;
+            if (gains->members[middle] < plan->given[k])
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        if (low == gains->n || gains->members[low] != plan->given[k] || g->taken[low]) continue;
+        result->objective += cru_gains_bonus(gains, (uint32_t)low);
+        g->taken[low] = true;
+        cru_gains_take(gains, (uint32_t)low);
+    }
+    for (size_t i = 0; i < gains->n; i++)
+        result->objective += (int64_t)gains->cover[i] * gains->pool->weight[gains->members[i]];
+}
+
+static enum cru_status greedy_lazy(struct cru_greedy *g, uint64_t budget,
+                                   struct cru_eesd_result *result, struct cru_error *err) {
     struct cru_gains *gains = &g->gains;
     enum cru_status status = CRU_OK;
-    size_t n = gains->n, single = n, n_outside = 0;
-    int64_t single_gain = 0;
+    size_t n = gains->n, single = n;
+    int64_t single_gain = 0, given = result->objective;
     uint32_t position;
-    for (size_t i = 0; i < n; i++) g->heap[i] = (uint32_t)i;
-    cru_gains_first(gains);
-    if (gains->pool->cost) single = best_single(gains, budget);
+    if (gains->pool->cost) single = best_single(g, budget);
     if (single < n) single_gain = gains->bound[single];
-    g->heap_n = n;
-    heapify(g);
-    /* The places behind the heap's end are free: what is passed over is kept there. */
-    while (result->spent < budget && pop_best(g, &position)) {
-        if (cru_gains_cost(gains, position) > budget - result->spent) {
-            g->heap[n - ++n_outside] = position;
-            continue;
-        }
-        result->spent += cru_gains_cost(gains, position);
-        status = result_add(result, gains->members[position], gains->bound[position], err);
-        if (status) return status;
-        cru_gains_take(gains, position);
+    cru_greedy_fill(g);
+    while (result->spent < budget && cru_greedy_pop(g, &position)) {
+        if (cru_gains_cost(gains, position) > budget - result->spent) continue;
+        if ((status = cru_greedy_take(g, position, result, err))) return status;
     }
-    memmove(g->heap + g->heap_n, g->heap + n - n_outside, n_outside * sizeof *g->heap);
-    g->heap_n += n_outside;
-    result->upper = result->objective + headroom(g, budget);
-    if (single < n && single_gain > result->objective) {
+    cru_greedy_fill(g);
+    result->upper = result->objective + cru_greedy_headroom(g, budget);
+    if (single < n && single_gain + given > result->objective) {
         result->n = 0;
-        result->objective = 0;
+        result->objective = given;
         result->single = true;
         result->spent = cru_gains_cost(gains, (uint32_t)single);
         status = result_add(result, gains->members[single], single_gain, err);
@@ -214,19 +248,45 @@ static enum cru_status greedy_run(struct greedy *g, uint64_t budget, struct cru_
     return status;
 }
 
+enum cru_status cru_greedy_open(struct cru_greedy *g, const struct cru_eesd_pool *pool,
+                                const uint32_t *members, size_t n, enum cru_simd path, int threads,
+                                struct cru_error *err) {
+    enum cru_status status = cru_gains_open(&g->gains, pool, members, n, path, threads, err);
+    g->heap_n = 0;
+    g->heap = malloc(n * sizeof *g->heap);
+    g->taken = calloc(n, sizeof *g->taken);
+    if (!status && (!g->heap || !g->taken)) status = cru_fail_memory(err, "selection of a stratum");
+    return status;
+}
+
+void cru_greedy_close(struct cru_greedy *g) {
+    cru_gains_close(&g->gains);
+    free(g->heap);
+    free(g->taken);
+}
+
+enum cru_status cru_eesd_run(const struct cru_eesd_pool *pool, const uint32_t *members, size_t n,
+                             const struct cru_eesd_plan *plan, enum cru_simd path, int threads,
+                             struct cru_eesd_result *result, struct cru_error *err) {
+    struct cru_greedy g;
+    enum cru_status status;
+    cru_eesd_result_release(result);
+    if (n == 0 || (plan->budget == 0 && plan->n_given == 0)) return CRU_OK;
+    status = cru_greedy_open(&g, pool, members, n, path, threads, err);
+    if (!status && plan->n_given) take_given(&g, plan, result);
+    if (!status) {
+        cru_gains_first(&g.gains);
+        status = plan->method == CRU_METHOD_LAZY ? greedy_lazy(&g, plan->budget, result, err)
+                                                 : cru_greedy_by_method(&g, plan, result, err);
+    }
+    result->evaluations = g.gains.evaluations;
+    cru_greedy_close(&g);
+    return status;
+}
+
 enum cru_status cru_eesd_select(const struct cru_eesd_pool *pool, const uint32_t *members, size_t n,
                                 uint64_t budget, enum cru_simd path, int threads,
                                 struct cru_eesd_result *result, struct cru_error *err) {
-    struct greedy g = {.heap_n = 0};
-    enum cru_status status;
-    cru_eesd_result_release(result);
-    if (n == 0 || budget == 0) return CRU_OK;
-    status = cru_gains_open(&g.gains, pool, members, n, path, threads, err);
-    if (!status && !(g.heap = malloc(n * sizeof *g.heap)))
-        status = cru_fail_memory(err, "selection of a stratum");
-    if (!status) status = greedy_run(&g, budget, result, err);
-    result->evaluations = g.gains.evaluations;
-    cru_gains_close(&g.gains);
-    free(g.heap);
-    return status;
+    struct cru_eesd_plan plan = {.method = CRU_METHOD_LAZY, .budget = budget};
+    return cru_eesd_run(pool, members, n, &plan, path, threads, result, err);
 }

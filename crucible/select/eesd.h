@@ -53,6 +53,45 @@ struct cru_eesd_result {
     bool single;          /* costs only: S is the best single document */
 };
 
+/*
+ * How the set is found. All but lazy need a pool without costs.
+ *
+ *   lazy        1 - 1/e; the picks of plain greedy
+ *   stochastic  1 - 1/e - epsilon in expectation: each pick is the best of n/k ln(1/epsilon)
+ *               candidates drawn by the seed (Mirzasoleiman et al. 2015)
+ *   threshold   1 - 1/e - epsilon: passes over the candidates in order, each taking what gains a
+ *               threshold that falls by 1 - epsilon (Badanidiyuru and Vondrak 2014)
+ *   sieve       1/2 - epsilon: one pass in order, a set for each of some thresholds, the best of
+ *               them (Sieve-Streaming++, Kazemi et al. 2019); 2 n bytes a threshold
+ *   randgreedi  (1 - 1/e)/2 in expectation: greedy on each part of the candidates, dealt out by the
+ *               seed, then on the union of what they picked; the best of all these (Barbosa et al.
+ *               2015)
+ *
+ * Where a method is content with fewer than the budget, lazy greedy fills it up, which only adds.
+ */
+enum cru_method {
+    CRU_METHOD_LAZY,
+    CRU_METHOD_STOCHASTIC,
+    CRU_METHOD_THRESHOLD,
+    CRU_METHOD_SIEVE,
+    CRU_METHOD_RANDGREEDI,
+    CRU_METHODS,
+};
+
+struct cru_eesd_plan {
+    enum cru_method method;
+    uint64_t budget;
+    double epsilon; /* in (0, 1) */
+    uint64_t seed;
+    uint32_t parts; /* of randgreedi, at least 1 */
+    /* lazy only: rows that are in S already and stay; they cover, and cost nothing. The result's
+     * objective and upper count them, its picks do not. Members, each once. */
+    const uint32_t *given;
+    size_t n_given;
+};
+
+const char *cru_method_name(enum cru_method method);
+
 void cru_eesd_result_init(struct cru_eesd_result *result);
 void cru_eesd_result_release(struct cru_eesd_result *result);
 
@@ -65,5 +104,10 @@ void cru_eesd_result_release(struct cru_eesd_result *result);
 enum cru_status cru_eesd_select(const struct cru_eesd_pool *pool, const uint32_t *members, size_t n,
                                 uint64_t budget, enum cru_simd path, int threads,
                                 struct cru_eesd_result *result, struct cru_error *err);
+
+/* The same by a plan. */
+enum cru_status cru_eesd_run(const struct cru_eesd_pool *pool, const uint32_t *members, size_t n,
+                             const struct cru_eesd_plan *plan, enum cru_simd path, int threads,
+                             struct cru_eesd_result *result, struct cru_error *err);
 
 #endif

@@ -52,7 +52,8 @@ enum cru_status cru_gains_open(struct cru_gains *g, const struct cru_eesd_pool *
     g->n = n;
     g->path = cru_simd_resolve(path);
     g->threads = threads < 1 ? 1 : threads;
-    if (!(w = g->work = calloc(1, sizeof *w))) return cru_fail_memory(err, "selection of a stratum");
+    if (!(w = g->work = calloc(1, sizeof *w)))
+        return cru_fail_memory(err, "selection of a stratum");
     g->cover = calloc(n, sizeof *g->cover);
     g->bound = malloc(n * sizeof *g->bound);
     g->round = calloc(n, sizeof *g->round);
@@ -317,7 +318,7 @@ void cru_gains_first(struct cru_gains *g) {
     uint32_t all[PANELS_MOST * CRU_PANEL];
     w->listing = false;
     g->evaluations += g->n;
-    if (g->n * (size_t)g->threads <= MIRROR_MOST / sizeof *w->mirror)
+    if (g->picked == 0 && g->n * (size_t)g->threads <= MIRROR_MOST / sizeof *w->mirror)
         w->mirror = calloc(g->n * (size_t)g->threads, sizeof *w->mirror);
     if (w->mirror)
         first_mirrored(g);
@@ -329,6 +330,14 @@ void cru_gains_first(struct cru_gains *g) {
         }
     free(w->mirror);
     w->mirror = NULL;
+}
+
+void cru_gains_reset(struct cru_gains *g, const int64_t *first) {
+    g->picked = 0;
+    memset(g->cover, 0, g->n * sizeof *g->cover);
+    memset(g->round, 0, g->n * sizeof *g->round);
+    memcpy(g->bound, first, g->n * sizeof *first);
+    cru_reach_clear(&g->work->reach);
 }
 
 static void cover_task(void *context, size_t i, int thread) {

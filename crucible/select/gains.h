@@ -51,12 +51,15 @@ void cru_gains_close(struct cru_gains *g);
 
 /* Computes the gains of m positions, after cru_gains_first(). */
 void cru_gains_compute(struct cru_gains *g, const uint32_t *positions, size_t m);
-/* The gains of all positions over the empty set. */
+/* The gains of all positions over S as it is, which is empty or what was taken blindly. */
 void cru_gains_first(struct cru_gains *g);
 /* Whether a position's gain can be computed without multiplying: at once, one at a time. */
 bool cru_gains_cheap(const struct cru_gains *g, uint32_t position);
 /* Puts a position into S. */
 void cru_gains_take(struct cru_gains *g, uint32_t position);
+
+/* S becomes empty again; first[i] are the gains over the empty set. */
+void cru_gains_reset(struct cru_gains *g, const int64_t *first);
 
 static inline uint64_t cru_gains_cost(const struct cru_gains *g, uint32_t position) {
     return g->pool->cost ? g->pool->cost[g->members[position]] : 1;

@@ -23,6 +23,12 @@ void cru_reach_close(struct cru_reach *reach) {
     memset(reach, 0, sizeof *reach);
 }
 
+void cru_reach_clear(struct cru_reach *reach) {
+    memset(reach->at, 0, reach->n * sizeof *reach->at);
+    reach->used = 1;
+    reach->packed_at = 0;
+}
+
 bool cru_reach_open_for(const struct cru_reach *reach, uint32_t picked) {
     /* Where packing did not make room, it will not before the lists are some eighth shorter. */
     return reach->capacity - reach->used > reach->capacity / 16 || reach->packed_at == 0 ||

@@ -30,6 +30,7 @@ struct cru_reach {
 enum cru_status cru_reach_open(struct cru_reach *reach, size_t n, size_t bytes,
                                struct cru_error *err);
 void cru_reach_close(struct cru_reach *reach);
+void cru_reach_clear(struct cru_reach *reach); /* forgets all lists */
 
 static inline bool cru_reach_has(const struct cru_reach *reach, uint32_t position) {
     return reach->at[position] != 0;

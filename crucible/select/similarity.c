@@ -105,7 +105,24 @@ static void raise_plain(const int8_t *rows, size_t d, const uint32_t *members, s
     }
 }
 
+static inline __attribute__((always_inline)) int64_t
+surplus_loop(const int32_t *dot, const uint16_t *cover, const uint16_t *weight, size_t n) {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        int32_t over = dot[i] - cover[i];
+        /* Below 2^32, as similarity.h says. */
+        sum += (uint32_t)(over > 0 ? over : 0) * (uint32_t)weight[i];
+    }
+    return (int64_t)sum;
+}
+
 #if defined(__x86_64__)
+
+/* The same loop, for a compiler that may use wider registers. */
+__attribute__((target("avx2"), optimize("O3"))) static int64_t
+surplus_avx2(const int32_t *dot, const uint16_t *cover, const uint16_t *weight, size_t n) {
+    return surplus_loop(dot, cover, weight, n);
+}
 
 /* Rows of one block: missing ones at the end repeat the first with weight 0, which adds nothing,
  * and a cover above any dot, so that they make no pair. */
@@ -493,6 +510,16 @@ void cru_panel_mirror(const struct cru_panel *panel, const struct cru_rows *over
     }
 #endif
     mirror_plain(panel, over, weights, gains, mirror);
+}
+
+int64_t cru_surplus_sum(enum cru_simd path, const int32_t *dot, const uint16_t *cover,
+                        const uint16_t *weight, size_t n) {
+#if defined(__x86_64__)
+    if (cru_simd_resolve(path) != CRU_SIMD_PLAIN && cru_simd_supported(CRU_SIMD_AVX2))
+        return surplus_avx2(dot, cover, weight, n);
+#endif
+    (void)path;
+    return surplus_loop(dot, cover, weight, n);
 }
 
 void cru_cover_raise(enum cru_simd path, const int8_t *rows, size_t d, const uint32_t *members,

@@ -86,6 +86,10 @@ void cru_panel_gains(const struct cru_panel *panel, const struct cru_rows *over,
  * 0 beyond the panel's m. cover and ceiling of `over` are not read. */
 void cru_panel_mirror(const struct cru_panel *panel, const struct cru_rows *over,
                       const uint32_t weights[CRU_PANEL], int64_t *gains, int64_t *mirror);
+/* Sum over i < n of weight[i] * max(0, dot[i] - cover[i]); all indexed by i, dots as max(0, dot).
+ */
+int64_t cru_surplus_sum(enum cru_simd path, const int32_t *dot, const uint16_t *cover,
+                        const uint16_t *weight, size_t n);
 /* cover[i] = max(cover[i], dot of row members[i] with row `candidate`). */
 void cru_cover_raise(enum cru_simd path, const int8_t *rows, size_t d, const uint32_t *members,
                      size_t n, uint32_t candidate, int32_t *cover);

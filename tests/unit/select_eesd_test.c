@@ -335,6 +335,141 @@ static void test_memory_is_linear(void **state) {
     world_release(&w);
 }
 
+static void run_plan(const struct world *w, const struct cru_eesd_plan *plan, enum cru_simd path,
+                     int threads, struct cru_eesd_result *result) {
+    cru_eesd_result_init(result);
+    assert_int_equal(cru_eesd_run(&w->pool, w->members, w->n, plan, path, threads, result, NULL),
+                     CRU_OK);
+}
+
+/* The best F over all sets of k. */
+static int64_t optimum_of(const struct world *w, size_t most) {
+    int64_t optimum = 0;
+    for (uint32_t bits = 1; bits < 1u << w->n; bits++) {
+        uint32_t set[16];
+        size_t k = 0;
+        if ((size_t)__builtin_popcount(bits) > most) continue;
+        for (uint32_t j = 0; j < w->n; j++)
+            if (bits >> j & 1) set[k++] = j;
+        int64_t f = objective(w, set, k);
+        optimum = f > optimum ? f : optimum;
+    }
+    return optimum;
+}
+
+/* Each method's own bound, by enumeration; those in expectation over many seeds. */
+static void test_methods_keep_their_guarantees(void **state) {
+    static const double bound[CRU_METHODS] = {.632, .532, .532, .4, .316};
+    (void)state;
+    for (uint64_t world_seed = 0; world_seed < 12; world_seed++) {
+        size_t n = 10 + world_seed % 5, k = 1 + world_seed % 4;
+        struct world w =
+            world_make(n, 64, world_seed % 2 ? 4 : 0, world_seed % 3 == 0, false, 100 + world_seed);
+        int64_t optimum;
+        tabulate(&w);
+        optimum = optimum_of(&w, k);
+        for (int method = 0; method < CRU_METHODS; method++) {
+            double sum = 0;
+            for (uint64_t seed = 0; seed < 20; seed++) {
+                struct cru_eesd_plan plan = {.method = (enum cru_method)method,
+                                             .budget = k,
+                                             .epsilon = .1,
+                                             .seed = seed,
+                                             .parts = 3};
+                struct cru_eesd_result r;
+                run_plan(&w, &plan, CRU_SIMD_AUTO, 1, &r);
+                assert_int_equal(r.n, k);
+                assert_int_equal(r.objective, objective(&w, r.picks, r.n));
+                assert_true(r.upper >= optimum && r.objective <= optimum);
+                for (size_t i = 0; i < r.n; i++)
+                    for (size_t j = 0; j < i; j++) assert_int_not_equal(r.picks[i], r.picks[j]);
+                if (method == CRU_METHOD_THRESHOLD || method == CRU_METHOD_SIEVE)
+                    assert_true((double)r.objective >= bound[method] * (double)optimum);
+                sum += (double)r.objective / 20;
+                cru_eesd_result_release(&r);
+            }
+            assert_true(sum >= bound[method] * (double)optimum);
+        }
+        world_release(&w);
+    }
+}
+
+static void test_methods_same_on_threads_and_paths(void **state) {
+    struct world w = world_make(900, 64, 60, true, false, 21);
+    struct cru_eesd_result lazy, first, r;
+    (void)state;
+    run(&w, 40, CRU_SIMD_AUTO, 1, &lazy);
+    for (int method = 1; method < CRU_METHODS; method++) {
+        struct cru_eesd_plan plan = {
+            .method = (enum cru_method)method, .budget = 40, .epsilon = .1, .seed = 3, .parts = 4};
+        run_plan(&w, &plan, CRU_SIMD_PLAIN, 1, &first);
+        assert_int_equal(first.n, 40);
+        assert_true((double)first.objective > .8 * (double)lazy.objective);
+        for (int path = CRU_SIMD_PLAIN; path < CRU_SIMD_PATHS; path++) {
+            if (!cru_simd_supported((enum cru_simd)path)) continue;
+            run_plan(&w, &plan, (enum cru_simd)path, path, &r);
+            assert_int_equal(r.n, first.n);
+            assert_memory_equal(r.picks, first.picks, r.n * sizeof *r.picks);
+            assert_memory_equal(r.gains, first.gains, r.n * sizeof *r.gains);
+            assert_int_equal(r.upper, first.upper);
+            assert_int_equal(r.evaluations, first.evaluations);
+            cru_eesd_result_release(&r);
+        }
+        cru_eesd_result_release(&first);
+    }
+    cru_eesd_result_release(&lazy);
+    world_release(&w);
+}
+
+/* With a threshold for every gain (a tiny epsilon) the passes are plain greedy. */
+static void test_threshold_nears_greedy(void **state) {
+    struct world w = world_make(120, 64, 7, true, false, 31);
+    struct cru_eesd_plan plan = {.method = CRU_METHOD_THRESHOLD, .budget = 12, .epsilon = 1e-3};
+    struct cru_eesd_result r, lazy;
+    (void)state;
+    run(&w, 12, CRU_SIMD_AUTO, 1, &lazy);
+    run_plan(&w, &plan, CRU_SIMD_AUTO, 1, &r);
+    assert_true((double)r.objective > .99 * (double)lazy.objective);
+    cru_eesd_result_release(&r);
+    plan.method = CRU_METHOD_STOCHASTIC; /* samples of everything are plain greedy, too */
+    plan.epsilon = 1e-9;
+    run_plan(&w, &plan, CRU_SIMD_AUTO, 1, &r);
+    assert_int_equal(r.n, lazy.n);
+    assert_memory_equal(r.picks, lazy.picks, r.n * sizeof *r.picks);
+    cru_eesd_result_release(&r);
+    cru_eesd_result_release(&lazy);
+    world_release(&w);
+}
+
+/* Picks in two goes are the picks in one. */
+static void test_given(void **state) {
+    struct world w = world_make(500, 64, 20, true, false, 41);
+    struct cru_eesd_result all, r;
+    struct cru_eesd_plan plan = {.method = CRU_METHOD_LAZY, .budget = 18};
+    (void)state;
+    tabulate(&w);
+    run(&w, 30, CRU_SIMD_AUTO, 1, &all);
+    plan.given = all.picks;
+    plan.n_given = 12;
+    for (int path = CRU_SIMD_PLAIN; path < CRU_SIMD_PATHS; path++) {
+        if (!cru_simd_supported((enum cru_simd)path)) continue;
+        run_plan(&w, &plan, (enum cru_simd)path, 2, &r);
+        assert_int_equal(r.n, 18);
+        assert_memory_equal(r.picks, all.picks + 12, 18 * sizeof *r.picks);
+        assert_memory_equal(r.gains, all.gains + 12, 18 * sizeof *r.gains);
+        assert_int_equal(r.objective, all.objective);
+        assert_true(r.upper >= r.objective);
+        cru_eesd_result_release(&r);
+    }
+    plan.budget = 0; /* what is given alone */
+    run_plan(&w, &plan, CRU_SIMD_AUTO, 1, &r);
+    assert_int_equal(r.n, 0);
+    assert_int_equal(r.objective, objective(&w, all.picks, 12));
+    cru_eesd_result_release(&r);
+    cru_eesd_result_release(&all);
+    world_release(&w);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_memory_is_linear), /* first: the peak of others would hide its own */
@@ -344,6 +479,10 @@ int main(void) {
         cmocka_unit_test(test_same_on_threads_and_paths),
         cmocka_unit_test(test_members_only),
         cmocka_unit_test(test_edges),
+        cmocka_unit_test(test_methods_keep_their_guarantees),
+        cmocka_unit_test(test_methods_same_on_threads_and_paths),
+        cmocka_unit_test(test_threshold_nears_greedy),
+        cmocka_unit_test(test_given),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
