@@ -341,7 +341,10 @@ static void tokenize_stats(struct cru_stage *stage, struct cru_buffer *json) {
 
 static void tokenize_tell(struct cru_stage *stage, struct cru_buffer *text) {
     const struct tokenize *t = (struct tokenize *)stage;
-    if (t->training) return;
+    if (t->training) {
+        cru_vocab_training_tell(t->training, text);
+        return;
+    }
     struct cru_token_row all = cru_token_totals_sum(&t->sources);
     cru_buffer_printf(text, "  %llu tokens, %.3f bytes a token\n", (unsigned long long)all.tokens,
                       all.tokens ? (double)all.bytes / (double)all.tokens : 0.0);

@@ -239,6 +239,15 @@ void cru_vocab_training_stats(const struct cru_vocab_training *t, struct cru_buf
         json, v->tokens ? round((double)v->bytes / (double)v->tokens * 1e4) / 1e4 : 0);
 }
 
+void cru_vocab_training_tell(const struct cru_vocab_training *t, struct cru_buffer *text) {
+    const struct cru_bpe_vocab *v = &t->vocab;
+    cru_buffer_printf(
+        text,
+        "  %llu ids: %llu tokens of this text, %.3f bytes a token; last merge seen %llu times\n",
+        (unsigned long long)(256 + v->n_merges + t->n_added), (unsigned long long)v->tokens,
+        v->tokens ? (double)v->bytes / (double)v->tokens : 0.0, (unsigned long long)v->last_count);
+}
+
 void cru_vocab_training_free(struct cru_vocab_training *t) {
     if (!t) return;
     for (int64_t i = 0; t->counters && i < t->common->threads; i++)

@@ -24,6 +24,8 @@ enum cru_status cru_vocab_training_run(struct cru_vocab_training *training, stru
 enum cru_status cru_vocab_training_close(struct cru_vocab_training *training,
                                          struct cru_error *err);
 void cru_vocab_training_stats(const struct cru_vocab_training *training, struct cru_buffer *json);
+/* Lines for people: how well the vocabulary does on what it was trained on. */
+void cru_vocab_training_tell(const struct cru_vocab_training *training, struct cru_buffer *text);
 void cru_vocab_training_free(struct cru_vocab_training *training); /* NULL is fine */
 
 #endif
