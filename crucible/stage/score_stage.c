@@ -14,95 +14,76 @@
 
 #include "crucible/base/base.h"
 #include "crucible/base/spill.h"
+#include "crucible/stage/score_one.h"
+#include "crucible/stage/score_options.h"
 #include "crucible/stage/stage.h"
-#include "ddm/ddm.h"
-#include "ddm/lexicon.h"
 #include "ddm/loss_strata.h"
-#include "ddm/quality.h"
 
-/* What one thread needs for a batch; kept in a list between batches. */
-struct worker {
-    struct worker *next;
-    struct cru_ddm_analyzer *analyzer;
-    struct cru_json_parser *parser;
-    struct cru_buffer json;
-};
+/* Documents whose path the report draws: the first of each bin with so many segments. */
+enum { SHOWN_SEGMENTS = 12, MOST_SEGMENTS = 600 };
 
 struct score {
     struct cru_stage base;
-    const char *profile, *region, *cues;
-    bool explain, drop_rejects;
+    struct cru_score_options options;
 
-    const struct cru_ddm_config *config;
-    enum cru_ddm_region part;
-    struct cru_lexicons lexicons;
+    struct cru_score_setup setup;
     uint64_t spoken[CRU_LEXICONS + 1]; /* documents by lexicon; the last: without one */
     atomic_flag lock;                  /* of idle */
-    struct worker *idle;
+    struct cru_scorer *idle;           /* kept between batches */
     struct cru_budget budget;
     struct cru_spill_array records; /* struct cru_loss_record a document */
     struct cru_loss_strata strata;
     uint64_t documents[CRU_DDM_BINS], words[CRU_DDM_BINS];
+    atomic_bool shown[CRU_DDM_BINS]; /* set in commit(): later batches need not look for one */
+    struct cru_buffer paths;         /* of those documents, JSON objects joined by commas */
     /* of documents with a word: x = log2 words, y = signal_score */
     double n, x, y, xx, xy, yy;
 };
 
+const struct cru_score_options *cru_score_options_of(const struct cru_stage *stage) {
+    return &((const struct score *)stage)->options;
+}
+
+#define AT(field) offsetof(struct score, options.field)
+
 static const struct cru_option options[] = {
-    {CRU_OPTION_CHOICE, 0, "profile", offsetof(struct score, profile), "traces|web", "web", NULL, 0,
-     0,
+    {CRU_OPTION_STRING, 0, "profile", AT(profile), "traces|web|FILE", "web", NULL, 0, 0,
      "constants for reasoning traces, or for web pages, books and code; they differ in the bins "
-     "and "
-     "in what --region auto means"},
-    {CRU_OPTION_CHOICE, 0, "region", offsetof(struct score, region), "auto|think|response|text",
-     "auto", NULL, 0, 0,
+     "and in what --region auto means; a FILE is what --calibrate writes"},
+    {CRU_OPTION_CHOICE, 0, "region", AT(region), "auto|think|response|text", "auto", NULL, 0, 0,
      "what is scored: the inside of think tags, the response behind them, or the whole text; auto "
-     "is "
-     "text for the profile web, and for traces the first of think, response and text that there "
-     "is"},
-    {CRU_OPTION_STRING, 0, "cues", offsetof(struct score, cues), "PATH", NULL, NULL, 0, 0,
+     "is text for the profile web, and for traces the first of think, response and text that "
+     "there is"},
+    {CRU_OPTION_STRING, 0, "cues", AT(cues), "PATH", NULL, NULL, 0, 0,
      "a cue lexicon, or a directory of *.cues, beside the compiled-in ones; a language that is "
      "there already is replaced"},
-    {CRU_OPTION_FLAG, 0, "explain", offsetof(struct score, explain), NULL, NULL, NULL, 0, 0,
-     "write each segment's words, signal and accumulated mean to crucible.ddm.path"},
-    {CRU_OPTION_FLAG, 0, "drop-rejects", offsetof(struct score, drop_rejects), NULL, NULL, NULL, 0,
-     0, "drop the documents of bin reject"},
+    {CRU_OPTION_STRING, 0, "calibrate", AT(calibrate), "LABELS", NULL, NULL, 0, 0,
+     "instead of scoring, fit the profile to the labelled documents of the file LABELS and write "
+     "it to standard output or -o"},
+    {CRU_OPTION_STRING, 0, "label-field", AT(label_field), "F", "label", NULL, 0, 0,
+     "the field of LABELS that says good (true, 1, good) or bad (false, 0, bad)"},
+    {CRU_OPTION_FLAG, 0, "explain", AT(explain), NULL, NULL, NULL, 0, 0,
+     "write each segment's place, words, features, signal and accumulated mean to "
+     "crucible.ddm.path"},
+    {CRU_OPTION_FLAG, 0, "drop-rejects", AT(drop_rejects), NULL, NULL, NULL, 0, 0,
+     "drop the documents of bin reject"},
     {.type = CRU_OPTION_END},
 };
-
-/* User's fields that hold reasoning or a response where the text does not. */
-static const char *const think_fields[] = {"thinking", "reasoning_content", "reasoning", NULL};
-static const char *const response_fields[] = {"response", "completion", NULL};
-
-static void worker_free(struct worker *w) {
-    if (!w) return;
-    cru_ddm_analyzer_free(w->analyzer);
-    if (w->parser) cru_json_parser_free(w->parser);
-    cru_buffer_release(&w->json);
-    free(w);
-}
 
 static void take_lock(struct score *s) {
     while (atomic_flag_test_and_set_explicit(&s->lock, memory_order_acquire)) {
     }
 }
 
-static struct worker *take_worker(struct score *s) {
+static struct cru_scorer *take_worker(struct score *s) {
     take_lock(s);
-    struct worker *w = s->idle;
+    struct cru_scorer *w = s->idle;
     if (w) s->idle = w->next;
     atomic_flag_clear_explicit(&s->lock, memory_order_release);
-    if (w) return w;
-    w = calloc(1, sizeof *w);
-    if (!w) return NULL;
-    cru_buffer_init(&w->json);
-    w->analyzer = cru_ddm_analyzer_new();
-    w->parser = cru_json_parser_new();
-    if (w->analyzer && w->parser) return w;
-    worker_free(w);
-    return NULL;
+    return w ? w : cru_scorer_new();
 }
 
-static void put_worker(struct score *s, struct worker *w) {
+static void put_worker(struct score *s, struct cru_scorer *w) {
     take_lock(s);
     w->next = s->idle;
     s->idle = w;
@@ -111,68 +92,20 @@ static void put_worker(struct score *s, struct worker *w) {
 
 static enum cru_status score_open(struct cru_stage *stage, struct cru_error *err) {
     struct score *s = (struct score *)stage;
-    static const char *const names[] = {"auto", "think", "response", "text"};
-    static const enum cru_ddm_region parts[] = {CRU_DDM_AUTO, CRU_DDM_THINK, CRU_DDM_RESPONSE,
-                                                CRU_DDM_TEXT};
+    const struct cru_score_options *o = &s->options;
     atomic_flag_clear(&s->lock);
+    for (int b = 0; b < CRU_DDM_BINS; b++) atomic_init(&s->shown[b], false);
     s->budget =
         (struct cru_budget){.limit = stage->common->memory, .tmpdir = stage->common->tmpdir};
     cru_spill_init(&s->records, sizeof(struct cru_loss_record), &s->budget);
-    s->config = cru_ddm_profile(s->profile);
-    if (!s->config)
-        return cru_fail(err, CRU_USAGE, "no such profile: '%s': traces or web", s->profile);
-    enum cru_status status = cru_lexicons_builtin(&s->lexicons, err);
-    if (status == CRU_OK && s->cues) status = cru_lexicons_load(&s->lexicons, s->cues, err);
-    if (status != CRU_OK) return status;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (strcmp(names[i], s->region) == 0) s->part = parts[i];
-    return CRU_OK;
+    cru_buffer_init(&s->paths);
+    if (o->calibrate)
+        return cru_fail(err, CRU_USAGE,
+                        "calibrate is for the command line: name the profile that it wrote");
+    return cru_score_setup_open(&s->setup, o->profile, o->region, o->cues, err);
 }
 
 /* ---- one document ---- */
-
-static bool find_string(struct worker *w, struct cru_batch *batch, const struct cru_doc *doc,
-                        const char *const *names, struct cru_span *text) {
-    for (; *names; names++) {
-        struct cru_span field = cru_doc_field(doc, *names);
-        if (field.p && cru_json_string(w->parser, field, "", &batch->arena, text) && text->n > 0)
-            return true;
-    }
-    return false;
-}
-
-/* The place of the lexicon for crucible.lang in the set; `n` of the set when it has none. A
- * document of unknown language is taken for English. */
-static size_t lexicon_of(const struct score *s, const struct cru_doc *doc) {
-    struct cru_span lang = cru_doc_meta(doc, "lang");
-    if (lang.n >= 2 && lang.p[0] == '"') lang = cru_span_make(lang.p + 1, lang.n - 2);
-    if (!lang.p || lang.n == 0 || cru_span_is(lang, "und") || cru_span_is(lang, "null"))
-        lang = CRU_SPAN("en");
-    const struct cru_lexicon *lexicon = cru_lexicons_find(&s->lexicons, lang);
-    size_t i = 0;
-    while (i < s->lexicons.n && s->lexicons.list[i] != lexicon) i++;
-    return i;
-}
-
-/* Scores the part that --region and the profile ask for; *text is what it was found in. */
-static enum cru_status score_part(struct score *s, struct worker *w, struct cru_batch *batch,
-                                  const struct cru_doc *doc, struct cru_span *text,
-                                  struct cru_ddm_result *r, struct cru_error *err) {
-    struct cru_span field;
-    enum cru_ddm_region part = s->part;
-    *text = doc->text;
-    if (part == CRU_DDM_RESPONSE && find_string(w, batch, doc, response_fields, &field))
-        *text = field;
-    enum cru_status status = cru_ddm_score(w->analyzer, *text, part, s->config, r, err);
-    bool look = part == CRU_DDM_THINK || (part == CRU_DDM_AUTO && s->config->seeks_reasoning);
-    if (status != CRU_OK || r->tagged || !look) return status;
-    if (find_string(w, batch, doc, think_fields, &field))
-        part = CRU_DDM_TEXT;
-    else if (part != CRU_DDM_AUTO || !find_string(w, batch, doc, response_fields, &field))
-        return CRU_OK;
-    *text = field;
-    return cru_ddm_score(w->analyzer, field, part, s->config, r, err);
-}
 
 /* Six decimals: enough to tell documents apart, and the same digits everywhere. */
 static void add_real(struct cru_buffer *json, const char *key, double value) {
@@ -195,14 +128,44 @@ static void add_path(struct cru_buffer *json, const struct cru_ddm_analyzer *ana
     const struct cru_ddm_segment *g = cru_ddm_segments(analyzer, &n);
     cru_buffer_add_string(json, "\"path\":[");
     for (size_t i = 0; i < n; i++) {
-        cru_buffer_printf(json, "%s{\"words\":%u,", i ? "," : "", (unsigned)g[i].words);
+        cru_buffer_printf(json, "%s{\"begin\":%u,\"end\":%u,\"words\":%u,", i ? "," : "",
+                          (unsigned)g[i].begin, (unsigned)g[i].end, (unsigned)g[i].words);
         add_real(json, "signal", g[i].signal);
         add_real(json, "mean", g[i].mean);
+        add_real(json, "sd", g[i].sd);
         add_real(json, "novelty", g[i].novelty);
         add_real(json, "repetition", g[i].repetition);
-        close_object(json);
+        add_real(json, "lexical", g[i].lexical);
+        add_count(json, "corrections", g[i].corrections);
+        add_count(json, "verifications", g[i].verifications);
+        add_count(json, "explorations", g[i].explorations);
+        cru_buffer_printf(json, "\"code\":%s}", g[i].code ? "true" : "false");
     }
     cru_buffer_add_string(json, "],");
+}
+
+/* What the report needs to draw a path: [words, signal] a segment, and the result. The rest of the
+ * path follows from the process, whose constants stand in the statistics. */
+static void render_shown(struct cru_buffer *json, const struct cru_doc *doc,
+                         const struct cru_ddm_result *r, const struct cru_ddm_analyzer *analyzer) {
+    size_t n;
+    const struct cru_ddm_segment *g = cru_ddm_segments(analyzer, &n);
+    cru_buffer_add_string(json, "{\"id\":");
+    cru_buffer_add_json_string(json, doc->id);
+    cru_buffer_printf(json, ",\"bin\":\"%s\",", cru_ddm_bin_name(r->bin));
+    add_real(json, "signal_score", r->signal_score);
+    add_real(json, "low_time", r->low_time);
+    add_count(json, "words", r->thinking_words);
+    add_count(json, "segments", r->segments);
+    cru_buffer_add_string(json, "\"path\":[");
+    for (size_t i = 0; i < n && i < MOST_SEGMENTS; i++) {
+        cru_buffer_printf(json, "%s[%u,", i ? "," : "", (unsigned)g[i].words);
+        cru_buffer_add_json_number(json, round(g[i].signal * 1e6) / 1e6 + 0.0);
+        cru_buffer_printf(
+            json, ",%d]",
+            g[i].code ? 2 : g[i].corrections + g[i].verifications + g[i].explorations > 0);
+    }
+    cru_buffer_add_string(json, "]}");
 }
 
 /* All of crucible.ddm but weight and stratum, which replay adds. */
@@ -229,23 +192,25 @@ static void render_ddm(struct cru_buffer *json, const struct cru_ddm_result *r,
 }
 
 /* What could not be measured is left out. */
-static void render_quality(struct cru_buffer *json, const struct cru_quality *q) {
+static void render_quality(struct cru_buffer *json, const struct cru_scored *d) {
     cru_buffer_add_char(json, '{');
     for (int f = 0; f < CRU_FACTORS; f++)
-        if (isfinite(q->factor[f]))
-            add_real(json, cru_factor_name((enum cru_factor)f), q->factor[f]);
+        if (isfinite(d->quality.factor[f]))
+            add_real(json, cru_factor_name((enum cru_factor)f), d->quality.factor[f]);
+    if (isfinite(d->quality_score)) add_real(json, "score", d->quality_score);
     close_object(json);
 }
 
 /* What run() leaves for commit(). */
-struct scored {
+struct left {
     struct cru_loss_record record;
     enum cru_ddm_bin bin;
     uint32_t lexicon;
     double signal_score;
+    struct cru_span shown; /* .p is NULL for most */
 };
 
-static enum cru_status set_meta(struct worker *w, struct cru_batch *batch, struct cru_doc *doc,
+static enum cru_status set_meta(struct cru_scorer *w, struct cru_batch *batch, struct cru_doc *doc,
                                 const char *key, struct cru_error *err) {
     if (w->json.failed) return cru_fail_memory(err, "scores");
     struct cru_span copy = cru_arena_copy(&batch->arena, cru_buffer_span(&w->json));
@@ -254,54 +219,57 @@ static enum cru_status set_meta(struct worker *w, struct cru_batch *batch, struc
     return CRU_OK;
 }
 
-static enum cru_status score_document(struct score *s, struct worker *w, struct cru_batch *batch,
-                                      struct cru_doc *doc, struct scored *scored,
+static enum cru_status score_document(struct score *s, struct cru_scorer *w,
+                                      struct cru_batch *batch, struct cru_doc *doc,
+                                      struct left *left, bool looked[CRU_DDM_BINS],
                                       struct cru_error *err) {
-    struct cru_ddm_result r;
-    struct cru_quality q;
-    struct cru_span text;
-    size_t lexicon = lexicon_of(s, doc);
-    cru_ddm_analyzer_speak(w->analyzer, lexicon < s->lexicons.n ? s->lexicons.list[lexicon] : NULL);
-    enum cru_status status = score_part(s, w, batch, doc, &text, &r, err);
+    struct cru_scored d;
+    enum cru_status status = cru_score_one(&s->setup, w, batch, doc, &d, err);
     if (status == CRU_BAD)
         return cru_doc_wrong(batch, doc, "score", "too-long", "4 GiB is the limit of a text");
     if (status != CRU_OK) return status;
-    status = cru_quality_measure(w->analyzer, text, &q, err);
-    if (status != CRU_OK) return status;
 
     cru_buffer_clear(&w->json);
-    render_quality(&w->json, &q);
+    render_quality(&w->json, &d);
     status = set_meta(w, batch, doc, "quality", err);
     if (status != CRU_OK) return status;
     cru_buffer_clear(&w->json);
-    render_ddm(&w->json, &r, s->explain ? w->analyzer : NULL);
+    render_ddm(&w->json, &d.ddm, s->options.explain ? w->analyzer : NULL);
     status = set_meta(w, batch, doc, "ddm", err);
     if (status != CRU_OK) return status;
 
-    uint64_t words = r.thinking_words;
-    *scored = (struct scored){
+    uint64_t words = d.ddm.thinking_words;
+    *left = (struct left){
         .record = {.words = words < UINT32_MAX ? (uint32_t)words : UINT32_MAX,
-                   .weight = (uint32_t)llround(r.weight * CRU_LOSS_ONE)},
-        .bin = r.bin,
-        .lexicon = (uint32_t)(lexicon < s->lexicons.n ? lexicon : CRU_LEXICONS),
-        .signal_score = r.signal_score,
+                   .weight = (uint32_t)llround(d.ddm.weight * CRU_LOSS_ONE)},
+        .bin = d.ddm.bin,
+        .lexicon = (uint32_t)(d.lexicon < s->setup.lexicons.n ? d.lexicon : CRU_LEXICONS),
+        .signal_score = d.ddm.signal_score,
     };
-    doc->scratch = scored;
-    if (s->drop_rejects && r.bin == CRU_DDM_REJECT)
+    doc->scratch = left;
+    if (s->options.drop_rejects && d.ddm.bin == CRU_DDM_REJECT)
         return cru_doc_drop(batch, doc, "score", words > 0 ? "degenerate" : "empty",
-                            words > 0 ? r.low_time : 0, NAN);
-    return CRU_OK;
+                            words > 0 ? d.ddm.low_time : 0, NAN);
+    if (d.ddm.segments < SHOWN_SEGMENTS || looked[d.ddm.bin]) return CRU_OK;
+    looked[d.ddm.bin] = true;
+    cru_buffer_clear(&w->json);
+    render_shown(&w->json, doc, &d.ddm, w->analyzer);
+    if (w->json.failed) return cru_fail_memory(err, "scores");
+    left->shown = cru_arena_copy(&batch->arena, cru_buffer_span(&w->json));
+    return left->shown.p ? CRU_OK : cru_fail_memory(err, "scores");
 }
 
 static enum cru_status score_run(struct cru_stage *stage, struct cru_batch *batch,
                                  struct cru_error *err) {
     struct score *s = (struct score *)stage;
-    struct scored *scored = cru_arena_calloc(&batch->arena, batch->n + 1, sizeof *scored);
-    struct worker *w = take_worker(s);
+    struct left *left = cru_arena_calloc(&batch->arena, batch->n + 1, sizeof *left);
+    struct cru_scorer *w = take_worker(s);
     enum cru_status status = CRU_OK;
-    if (!scored || !w) status = cru_fail_memory(err, "scores");
+    bool looked[CRU_DDM_BINS];
+    for (int b = 0; b < CRU_DDM_BINS; b++) looked[b] = atomic_load(&s->shown[b]);
+    if (!left || !w) status = cru_fail_memory(err, "scores");
     for (size_t i = 0; status == CRU_OK && i < batch->n; i++)
-        status = score_document(s, w, batch, &batch->docs[i], &scored[i], err);
+        status = score_document(s, w, batch, &batch->docs[i], &left[i], looked, err);
     if (w) put_worker(s, w);
     return status;
 }
@@ -316,10 +284,15 @@ static enum cru_status score_commit(struct cru_stage *stage, struct cru_batch *b
     if (status != CRU_OK) return status;
     struct cru_loss_record *records = s->records.p;
     for (size_t i = 0; i < batch->n; i++) {
-        const struct scored *d = batch->docs[i].scratch;
+        const struct left *d = batch->docs[i].scratch;
         records[n + i] = d->record;
         s->documents[d->bin]++;
         s->spoken[d->lexicon]++;
+        if (d->shown.p && !atomic_load(&s->shown[d->bin])) {
+            if (s->paths.n > 0) cru_buffer_add_char(&s->paths, ',');
+            cru_buffer_add_span(&s->paths, d->shown);
+            atomic_store(&s->shown[d->bin], true);
+        }
         s->words[d->bin] += d->record.words;
         if (d->record.words == 0) continue;
         double x = log2((double)d->record.words), y = d->signal_score;
@@ -336,7 +309,7 @@ static enum cru_status score_commit(struct cru_stage *stage, struct cru_batch *b
 static enum cru_status score_finish(struct cru_stage *stage, struct cru_error *err) {
     struct score *s = (struct score *)stage;
     (void)err;
-    cru_loss_strata_fit(&s->strata, s->records.p, s->records.n, s->config->weight_cap);
+    cru_loss_strata_fit(&s->strata, s->records.p, s->records.n, s->setup.profile.config.weight_cap);
     return CRU_OK;
 }
 
@@ -344,7 +317,7 @@ static enum cru_status score_replay(struct cru_stage *stage, struct cru_batch *b
                                     struct cru_error *err) {
     struct score *s = (struct score *)stage;
     const struct cru_loss_record *records = s->records.p;
-    struct worker *w = take_worker(s);
+    struct cru_scorer *w = take_worker(s);
     enum cru_status status = w ? CRU_OK : cru_fail_memory(err, "scores");
     for (size_t i = 0; status == CRU_OK && i < batch->n; i++) {
         struct cru_doc *doc = &batch->docs[i];
@@ -374,14 +347,15 @@ static double length_correlation(const struct score *s) {
 
 static void score_stats(struct cru_stage *stage, struct cru_buffer *json) {
     const struct score *s = (const struct score *)stage;
-    cru_buffer_printf(json, ",\"profile\":\"%s\",\"bins\":{", s->config ? s->config->name : "");
+    cru_buffer_printf(json, ",\"profile\":\"%s\",\"bins\":{",
+                      s->setup.profile.config.name ? s->setup.profile.config.name : "");
     for (int b = 0; b < CRU_DDM_BINS; b++)
         cru_buffer_printf(json, "%s\"%s\":{\"documents\":%llu,\"words\":%llu}", b ? "," : "",
                           cru_ddm_bin_name((enum cru_ddm_bin)b),
                           (unsigned long long)s->documents[b], (unsigned long long)s->words[b]);
     cru_buffer_add_string(json, "},\"cues\":{");
-    for (size_t i = 0; i < s->lexicons.n; i++)
-        if (s->spoken[i] > 0) add_count(json, s->lexicons.list[i]->language, s->spoken[i]);
+    for (size_t i = 0; i < s->setup.lexicons.n; i++)
+        if (s->spoken[i] > 0) add_count(json, s->setup.lexicons.list[i]->language, s->spoken[i]);
     cru_buffer_printf(json, "\"none\":%llu},", (unsigned long long)s->spoken[CRU_LEXICONS]);
     add_real(json, "mean_signal_score", s->n > 0 ? s->y / s->n : 0);
     add_real(json, "length_correlation", length_correlation(s));
@@ -394,17 +368,31 @@ static void score_stats(struct cru_stage *stage, struct cru_buffer *json) {
         cru_buffer_add_json_number(json, round(s->strata.factor[k] * 1e6) / 1e6);
         cru_buffer_add_char(json, '}');
     }
+    cru_buffer_add_string(json, "],\"process\":{");
+    const struct cru_ddm_config *c = &s->setup.profile.config;
+    add_real(json, "theta", c->theta);
+    add_real(json, "mu", c->mu);
+    add_real(json, "v", c->v);
+    add_real(json, "sigma", c->sigma);
+    add_real(json, "x0", c->x0);
+    add_real(json, "words_per_time", c->words_per_time);
+    add_real(json, "upper", c->upper);
+    add_real(json, "lower", c->lower);
+    close_object(json);
+    cru_buffer_add_string(json, ",\"paths\":[");
+    cru_buffer_add_span(json, cru_buffer_span(&s->paths));
     cru_buffer_add_char(json, ']');
 }
 
 static void score_release(struct cru_stage *stage) {
     struct score *s = (struct score *)stage;
     while (s->idle) {
-        struct worker *w = s->idle;
+        struct cru_scorer *w = s->idle;
         s->idle = w->next;
-        worker_free(w);
+        cru_scorer_free(w);
     }
-    cru_lexicons_release(&s->lexicons);
+    cru_score_setup_release(&s->setup);
+    cru_buffer_release(&s->paths);
     cru_spill_release(&s->records);
 }
 

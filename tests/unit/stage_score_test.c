@@ -49,8 +49,8 @@ static void run_batch(struct run *r, const char *const *lines, size_t n) {
     for (size_t i = 0; i < n; i++) {
         struct cru_doc *doc = cru_batch_add(batch);
         assert_non_null(doc);
-        assert_int_equal(cru_json_document(r->parser, cru_span_of(lines[i]), "text", "test", i,
-                                           batch, doc, &err),
+        assert_int_equal(cru_json_document(r->parser, cru_span_of(lines[i]), "text", "test",
+                                           r->committed + i, batch, doc, &err),
                          CRU_OK);
     }
     assert_int_equal(r->stage->class->run(r->stage, batch, &err), CRU_OK);
