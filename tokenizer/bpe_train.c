@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- *   symbols   [ - | t h e - h e - .. ]    every distinct piece of two bytes or more, a slot a byte,
- * a [ - | T . T - h e - .. ]    border between pieces; a token's id stands in the slots of its
- * first and of its last byte, so both neighbours are found by its length, and no links are kept
+ *   symbols   [ - | t h e - h e - .. ]   every distinct piece of two bytes or more, a slot a byte,
+ *             [ - | T . T - h e - .. ]   a border between pieces; a token's id stands in the slots
+ *                                        of its first and its last byte, so that both neighbours
+ *                                        are found by its length, and no links are kept
  *   words     where a piece begins in symbols, and how often it occurs
  *   pairs     (left, right) -> count, and where its places are; open addressing
- *   places    (word, offset) of a pair, in order; those that are no longer true are known by
- * symbols heap      (count, pair); counts only fall once a pair is there, so a stale top is put
- * back lower
+ *   places    (word, offset) of a pair, in order; symbols tells which are no longer true
+ *   heap      (count, pair); counts only fall once a pair is there, so a stale top is put back
  *
  * A pair's places and count are complete when the merge that made the later of its parts is done:
  * no string of bytes is a token by two merges, because equal stretches of equal bytes are merged
  * alike until something merges across their border. So each merge reads its own places only, all
- * merges together take time proportional to the places there ever were, and a pair below min_count
- * is forgotten.
+ * merges together take time in proportion to the places there ever were, and a pair below
+ * min_count is forgotten.
  */
 #include "tokenizer/bpe_train.h"
 #include "crucible/base/base.h"
@@ -45,7 +45,6 @@ struct heap_entry {
 struct change {
     int64_t made, lost; /* counts */
     uint64_t n, at;     /* places of the pair made */
-    uint32_t neighbour;
     bool touched;
 };
 

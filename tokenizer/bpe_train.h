@@ -21,8 +21,7 @@ struct cru_bpe_merge {
 };
 
 /* Ids 0..255 are the bytes, in the order of the characters that stand for them in a tokenizer.json
- * (that of GPT-2: 33-126, 161-172, 174-255, then the others); behind them, what each merge makes.
- */
+ * (GPT-2's: 33-126, 161-172, 174-255, then the others); behind them, what each merge makes. */
 struct cru_bpe_vocab {
     struct cru_bpe_merge *merges;
     uint32_t n_merges;
@@ -40,8 +39,7 @@ struct cru_bpe_train_params {
     size_t threads;                /* at least 1; the result does not depend on it */
     const struct cru_span *barred; /* [n_barred] byte strings that no merge may make */
     size_t n_barred;
-    struct cru_budget
-        *budget; /* of the index: 12 bytes a byte of distinct pieces, 24 to 48 a distinct pair */
+    struct cru_budget *budget; /* of the index; pairs of tokens are in ordinary memory besides */
 };
 
 /* Takes what the counters hold; they are then only good for _totals and _free. CRU_FATAL for memory
@@ -53,8 +51,8 @@ void cru_bpe_vocab_release(struct cru_bpe_vocab *vocab);
 
 struct cru_span cru_bpe_vocab_token(const struct cru_bpe_vocab *vocab, uint32_t id);
 
-/* GPT-2's characters: the code point that stands for a byte in a tokenizer.json, and back (-1:
- * none). */
+/* GPT-2's characters: the code point that stands for a byte in a tokenizer.json, and back; -1 when
+ * it stands for none. */
 uint32_t cru_byte_character(uint8_t byte);
 int cru_character_byte(uint32_t character);
 

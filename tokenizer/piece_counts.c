@@ -257,8 +257,7 @@ static enum cru_status count_long(struct cru_piece_counter *c, const unsigned ch
     return fresh(c, slot, long_key(place, n), hash, err);
 }
 
-/* As cru_piece_key; faster where 16 bytes can be read at p, because no length has to be predicted.
- */
+/* As cru_piece_key; faster where 16 bytes can be read at p: no length has to be predicted. */
 static inline struct cru_piece_key key_at(const unsigned char *p, size_t n,
                                           const unsigned char *end) {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
