@@ -5,7 +5,7 @@
  *   run     row of the ensemble, length, axes of each document   (parallel, into its scratch)
  *   commit  scratch -> columns                                    (in order)
  *   finish  columns -> percentiles -> ranks -> weights            (crucible/select/rups.h)
- *                   -> strata, quotas -> picks                    (strata.h, eesd.h)
+ *                   -> strata, quotas -> picks                    (select_pick.c)
  *   replay  crucible.rups, crucible.select; what was not picked is dropped, or marked
  */
 #include <math.h>
@@ -27,6 +27,7 @@ static const struct factor complexity[FACTORS] = {
 /* What run() leaves for commit(). */
 struct found {
     uint64_t bytes, tokens; /* tokens: NO_TOKENS when unknown */
+    uint32_t before;        /* its order in an earlier choice; 0: none */
     double field, values[VALUES];
     int8_t row[];
 };
@@ -50,6 +51,13 @@ static const struct cru_option options[] = {
      .min = 0,
      .max = 9e15,
      .help = "keep documents of at most this many tokens together"},
+    {.type = CRU_OPTION_INT,
+     .name = "add",
+     .offset = AT(add),
+     .argument = "K",
+     .min = 0,
+     .max = 4e9,
+     .help = "keep what an earlier select chose (crucible.select.order) and choose this many more"},
     {.type = CRU_OPTION_STRING,
      .name = "embeddings",
      .offset = AT(embeddings),
@@ -109,9 +117,26 @@ static const struct cru_option options[] = {
     {.type = CRU_OPTION_CHOICE,
      .name = "method",
      .offset = AT(method),
-     .argument = "lazy",
+     .argument = "lazy|stochastic|threshold|sieve|randgreedi",
      .fallback = "lazy",
-     .help = "how to maximise: exact lazy greedy"},
+     .help = "how to maximise: exact lazy greedy, or a weaker way that computes less or in one "
+             "pass"},
+    {.type = CRU_OPTION_REAL,
+     .name = "epsilon",
+     .offset = AT(epsilon),
+     .argument = "X",
+     .fallback = "0.1",
+     .min = 0.01,
+     .max = 0.9,
+     .help = "what stochastic, threshold and sieve give away of their guarantee"},
+    {.type = CRU_OPTION_INT,
+     .name = "parts",
+     .offset = AT(parts),
+     .argument = "M",
+     .fallback = "4",
+     .min = 1,
+     .max = 65536,
+     .help = "parts that randgreedi deals the documents of a stratum out to"},
     {.type = CRU_OPTION_CHOICE,
      .name = "device",
      .offset = AT(device),
@@ -176,17 +201,28 @@ static void init_columns(struct cru_select *s) {
     cru_spill_init(&s->bonus, sizeof(int64_t), m);
     cru_spill_init(&s->order, sizeof(uint32_t), m);
     cru_spill_init(&s->gain, sizeof(int64_t), m);
+    cru_spill_init(&s->before, sizeof(uint32_t), m);
+}
+
+static enum cru_status parse_budget(struct cru_select *s, struct cru_error *err) {
+    int given = (s->budget > 0) + (s->budget_tokens > 0) + (s->add > 0);
+    if (given != 1)
+        return cru_fail(err, CRU_USAGE,
+                        "budget: '%s': exactly one of --budget K, --budget-tokens N and --add K "
+                        "is needed, and above 0",
+                        given ? "several" : "none");
+    for (s->way = CRU_METHOD_LAZY; strcmp(s->method, cru_method_name(s->way)) != 0;) s->way++;
+    if (s->way != CRU_METHOD_LAZY && s->budget == 0)
+        return cru_fail(err, CRU_USAGE, "method: '%s': --budget-tokens and --add need lazy",
+                        s->method);
+    return CRU_OK;
 }
 
 static enum cru_status select_open(struct cru_stage *stage, struct cru_error *err) {
     struct cru_select *s = (struct cru_select *)stage;
     enum cru_status status;
     init_columns(s);
-    if ((s->budget > 0) == (s->budget_tokens > 0))
-        return cru_fail(err, CRU_USAGE,
-                        "budget: '%s': exactly one of --budget K and --budget-tokens N "
-                        "is needed, and above 0",
-                        s->budget > 0 ? "both" : "none");
+    if ((status = parse_budget(s, err))) return status;
     if (!s->embeddings) {
         if ((status = cru_embed_spec_parse(s->views, s->dim, &s->spec, err))) return status;
         s->d = s->spec.dim;
@@ -221,11 +257,15 @@ static enum cru_status find(struct cru_select *s, struct cru_batch *batch, struc
     size_t d = s->embeddings ? 0 : s->d;
     struct found *found = cru_arena_alloc(&batch->arena, sizeof *found + d);
     enum cru_status status = CRU_OK;
-    double tokens;
+    double tokens, order;
     if (!found) return cru_fail_memory(err, "a document's row");
     doc->scratch = found;
     found->bytes = doc->text.n;
     found->tokens = NO_TOKENS;
+    found->before = 0;
+    if (s->add > 0 && cru_doc_number(parser, doc, "crucible.select.order", &order) && order >= 1 &&
+        order < UINT32_MAX)
+        found->before = (uint32_t)order;
     if (cru_doc_number(parser, doc, "crucible.tokens", &tokens) && tokens >= 0 && tokens < 0x1p53)
         found->tokens = (uint64_t)tokens;
     else if (s->counter)
@@ -267,6 +307,7 @@ static enum cru_status columns_grow(struct cru_select *s, size_t n, struct cru_e
     if (!status) status = cru_spill_resize(&s->tokens, n, err);
     if (!status && !s->embeddings) status = cru_spill_resize(&s->rows, n, err);
     if (!status && s->weights_kind == WEIGHTS_FIELD) status = cru_spill_resize(&s->field, n, err);
+    if (!status && s->add > 0) status = cru_spill_resize(&s->before, n, err);
     for (size_t v = 0; !status && v < s->n_values; v++)
         status = cru_spill_resize(&s->values[v], n, err);
     return status;
@@ -285,6 +326,10 @@ static enum cru_status select_commit(struct cru_stage *stage, struct cru_batch *
         ((uint64_t *)s->bytes.p)[s->n] = found->bytes;
         ((uint64_t *)s->tokens.p)[s->n] = found->tokens;
         s->without_tokens += found->tokens == NO_TOKENS;
+        if (s->add > 0) {
+            ((uint32_t *)s->before.p)[s->n] = found->before;
+            s->n_before += found->before > 0;
+        }
         if (!s->embeddings) memcpy((char *)s->rows.p + s->n * s->d, found->row, s->d);
         if (s->weights_kind == WEIGHTS_FIELD) ((double *)s->field.p)[s->n] = found->field;
         for (size_t v = 0; v < s->n_values; v++)
@@ -418,103 +463,13 @@ static enum cru_status fix_weights(struct cru_select *s, struct cru_error *err) 
     return CRU_OK;
 }
 
-/* lambda * R_j * n_b / k_b, in units of the objective; with tokens, of a document's share of them.
- */
-static enum cru_status add_bonus(struct cru_select *s, struct cru_error *err) {
-    const uint16_t *fixed = s->fixed.p, *stratum = s->stratum.p;
-    const uint64_t *cost = s->tokens.p;
-    int64_t *bonus;
-    enum cru_status status;
-    if (s->lambda <= 0) return CRU_OK;
-    if ((status = cru_spill_resize(&s->bonus, s->n, err))) return status;
-    bonus = s->bonus.p;
-    for (size_t i = 0; i < s->n; i++) {
-        size_t b = stratum[i];
-        double each = (double)s->table.documents[b] / (double)(s->quotas[b] ? s->quotas[b] : 1);
-        if (s->budget_tokens > 0) each *= (double)cost[i];
-        if (each > (double)s->table.documents[b]) each = (double)s->table.documents[b];
-        bonus[i] = llrint(s->lambda * ((double)fixed[i] / UINT16_MAX) * each / s->unit);
-    }
-    return CRU_OK;
-}
-
-static enum cru_status pick_strata(struct cru_select *s, struct cru_error *err) {
-    const uint16_t *stratum = s->stratum.p;
-    struct cru_eesd_pool pool = {.rows = s->rows.p,
-                                 .d = s->d,
-                                 .weight = s->fixed.p,
-                                 .bonus = s->lambda > 0 ? s->bonus.p : NULL,
-                                 .cost = s->budget_tokens > 0 ? s->tokens.p : NULL};
-    uint32_t *members = malloc(s->n * sizeof *members);
-    enum cru_status status = members ? CRU_OK : cru_fail_memory(err, "members of a stratum");
-    for (size_t b = 0; !status && b < s->table.n; b++) {
-        size_t n = 0;
-        for (size_t i = 0; i < s->n; i++)
-            if (stratum[i] == b) members[n++] = (uint32_t)i;
-        status = cru_eesd_select(&pool, members, n, s->quotas[b], CRU_SIMD_AUTO,
-                                 (int)s->base.common->threads, &s->result[b], err);
-    }
-    free(members);
-    return status;
-}
-
-/* One order for all strata: the best next pick of any stratum comes first, by gain (per token). */
-static enum cru_status order_picks(struct cru_select *s, struct cru_error *err) {
-    const uint64_t *cost = s->budget_tokens > 0 ? s->tokens.p : NULL;
-    size_t next[CRU_STRATA_MAX] = {0};
-    uint32_t *order;
-    int64_t *gain;
-    enum cru_status status = cru_spill_resize(&s->order, s->n, err);
-    if (!status) status = cru_spill_resize(&s->gain, s->n, err);
-    if (status) return status;
-    order = s->order.p;
-    gain = s->gain.p;
-    for (uint32_t place = 1;; place++) {
-        size_t best = s->table.n;
-        for (size_t b = 0; b < s->table.n; b++) {
-            const struct cru_eesd_result *r = &s->result[b],
-                                         *t = best < s->table.n ? &s->result[best] : NULL;
-            __int128 mine, theirs;
-            if (next[b] == r->n) continue;
-            if (!t) {
-                best = b;
-                continue;
-            }
-            mine = r->gains[next[b]];
-            theirs = t->gains[next[best]];
-            if (cost) {
-                mine *= (__int128)cost[t->picks[next[best]]];
-                theirs *= (__int128)cost[r->picks[next[b]]];
-            }
-            if (mine > theirs || (mine == theirs && r->picks[next[b]] < t->picks[next[best]]))
-                best = b;
-        }
-        if (best == s->table.n) return CRU_OK;
-        order[s->result[best].picks[next[best]]] = place;
-        gain[s->result[best].picks[next[best]]] = s->result[best].gains[next[best]];
-        next[best]++;
-    }
-}
-
 static enum cru_status select_finish(struct cru_stage *stage, struct cru_error *err) {
     struct cru_select *s = (struct cru_select *)stage;
     enum cru_status status = s->embeddings ? load_embeddings(s, err) : CRU_OK;
     if (status || s->n == 0) return status;
     if ((status = cut_strata(s, err)) || (status = fuse(s, err)) || (status = fix_weights(s, err)))
         return status;
-    if (s->budget_tokens > 0) {
-        uint64_t *cost = s->tokens.p;
-        for (size_t i = 0; i < s->n; i++) {
-            cost[i] += cost[i] == 0; /* so that an empty document has a gain per token */
-            s->size[((uint16_t *)s->stratum.p)[i]] += cost[i];
-        }
-    } else
-        memcpy(s->size, s->table.documents, sizeof s->size);
-    cru_strata_quotas(s->size, s->table.n,
-                      (uint64_t)(s->budget_tokens > 0 ? s->budget_tokens : s->budget), s->quota,
-                      s->quotas);
-    if ((status = add_bonus(s, err)) || (status = pick_strata(s, err))) return status;
-    return order_picks(s, err);
+    return cru_select_pick(s, err);
 }
 
 /* ---- replay ---- */
@@ -533,6 +488,7 @@ static enum cru_status note(struct cru_select *s, struct cru_batch *batch, struc
         if (json->failed || !value.p || cru_doc_set_meta(batch, doc, "rups", value))
             return CRU_FATAL;
     }
+    if (s->add > 0 && ((const uint32_t *)s->before.p)[i] > 0) return CRU_OK; /* as it was */
     cru_buffer_clear(json);
     if (place) {
         cru_buffer_add_string(json, "{\"gain\":");
@@ -563,8 +519,9 @@ static enum cru_status select_replay(struct cru_stage *stage, struct cru_batch *
 
 static void select_release(struct cru_stage *stage) {
     struct cru_select *s = (struct cru_select *)stage;
-    struct cru_spill_array *columns[] = {&s->rows, &s->bytes, &s->tokens, &s->field, &s->stratum,
-                                         &s->rank, &s->fixed, &s->bonus,  &s->order, &s->gain};
+    struct cru_spill_array *columns[] = {&s->rows,    &s->bytes, &s->tokens, &s->field,
+                                         &s->stratum, &s->rank,  &s->fixed,  &s->bonus,
+                                         &s->order,   &s->gain,  &s->before};
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) cru_spill_release(columns[i]);
     for (size_t v = 0; v < VALUES; v++) cru_spill_release(&s->values[v]);
     for (size_t k = 0; k < CRU_RUPS_AXES; k++) cru_spill_release(&s->q[k]);

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The select stage's state, shared by select_stage.c (documents in and out) and select_summary.c
- * (what
- * --stats says). Nobody else needs it. Everything that grows with the documents is a column: one
- * spill array with an element a document.
+ * The select stage's state, shared by select_stage.c (documents in and out), select_pick.c (the
+ * choice) and select_summary.c (what --stats says). Nobody else needs it. Everything that grows
+ * with the documents is a column: one spill array with an element a document.
  */
 #ifndef CRU_STAGE_SELECT_STATE_H
 #define CRU_STAGE_SELECT_STATE_H
@@ -35,15 +34,16 @@ struct axis {
 struct cru_select {
     struct cru_stage base;
     /* options */
-    int64_t budget, budget_tokens, strata, dim;
+    int64_t budget, budget_tokens, add, strata, dim, parts;
     const char *embeddings, *axes, *weights, *method, *device, *views, *vocab;
-    double quota, lambda;
+    double quota, lambda, epsilon;
     bool mark;
     /* open */
     struct cru_embed_spec spec;
     struct cru_token_counter *counter;
     struct cru_error no_counter; /* why there is none; told when a document needs one */
     enum weights weights_kind;
+    enum cru_method way;
     struct axis axis[CRU_RUPS_AXES];
     size_t n_axes, n_values;
     bool fused; /* some axis has numbers: crucible.rups is written */
@@ -51,15 +51,20 @@ struct cru_select {
     struct cru_budget memory;
     struct cru_spill_array rows, bytes, tokens, field, values[VALUES];
     size_t n, d;
-    uint64_t without_tokens;
+    struct cru_spill_array before; /* --add: orders of the earlier choice */
+    uint64_t without_tokens, n_before;
     /* finish: columns */
     struct cru_spill_array stratum, q[CRU_RUPS_AXES], rank, fixed, bonus, order, gain;
     uint32_t fronts;
     double unit; /* gains are integers times this, for weights of mean 1 */
     struct cru_strata table;
     uint64_t size[CRU_STRATA_MAX], quotas[CRU_STRATA_MAX];
+    uint64_t have[CRU_STRATA_MAX]; /* --add: documents of the earlier choice */
     struct cru_eesd_result result[CRU_STRATA_MAX];
 };
+
+/* Quotas, picks and their order, from the columns: fills quotas, result, order and gain. */
+enum cru_status cru_select_pick(struct cru_select *s, struct cru_error *err);
 
 /* Appends the stage's members of --stats: objective, guarantee, certificate, axes, fronts, strata.
  */

@@ -54,6 +54,24 @@ static void stats_strata(const struct cru_select *s, struct cru_buffer *json) {
     cru_buffer_add_char(json, ']');
 }
 
+/* What the method promises before any document is seen; the certificate is what this run reached.
+ */
+static void stats_guarantee(const struct cru_select *s, struct cru_buffer *json) {
+    static const char *const sure[CRU_METHODS] = {"1-1/e", "1-1/e-", "1-1/e-", "1/2-", "(1-1/e)/2"};
+    bool expected = s->way == CRU_METHOD_STOCHASTIC || s->way == CRU_METHOD_RANDGREEDI;
+    cru_buffer_add_string(json, s->budget_tokens > 0 ? "(1-1/e)/2" : sure[s->way]);
+    if (s->way == CRU_METHOD_STOCHASTIC || s->way == CRU_METHOD_THRESHOLD ||
+        s->way == CRU_METHOD_SIEVE)
+        cru_buffer_add_json_number(json, s->epsilon);
+    cru_buffer_add_string(json, s->add > 0       ? " of the best addition"
+                                : s->table.n > 1 ? " of the sum over length strata"
+                                                 : " of the best possible");
+    if (s->add > 0 && s->table.n > 1) cru_buffer_add_string(json, " over length strata");
+    if (expected) cru_buffer_add_string(json, ", in expectation");
+    if (s->budget_tokens > 0)
+        cru_buffer_add_string(json, " (gain per token, or the best single document)");
+}
+
 void cru_select_summary(struct cru_stage *stage, struct cru_buffer *json) {
     struct cru_select *s = (struct cru_select *)stage;
     double objective = 0, upper = 0;
@@ -67,18 +85,16 @@ void cru_select_summary(struct cru_stage *stage, struct cru_buffer *json) {
     cru_buffer_printf(json, ",\"selected\":%llu,\"objective\":", (unsigned long long)selected);
     cru_buffer_add_json_number(json, objective);
     cru_buffer_add_string(json, ",\"guarantee\":\"");
-    if (selected == s->n)
+    if (selected + s->n_before == s->n)
         cru_buffer_add_string(json, "1 (everything is kept)");
-    else {
-        cru_buffer_add_string(json, s->budget_tokens > 0 ? "(1-1/e)/2" : "1-1/e");
-        cru_buffer_add_string(json, s->table.n > 1 ? " of the sum over length strata"
-                                                   : " of the best possible");
-        if (s->budget_tokens > 0)
-            cru_buffer_add_string(json, " (gain per token, or the best single document)");
-    }
+    else
+        stats_guarantee(s, json);
     cru_buffer_add_string(json, "\",\"certificate\":");
     cru_buffer_add_json_number(json, upper > 0 ? objective / upper : 1);
-    cru_buffer_printf(json, ",\"evaluations\":%llu", (unsigned long long)evaluations);
+    cru_buffer_printf(json, ",\"evaluations\":%llu,\"method\":\"%s\"",
+                      (unsigned long long)evaluations, cru_method_name(s->way));
+    if (s->add > 0)
+        cru_buffer_printf(json, ",\"selected_before\":%llu", (unsigned long long)s->n_before);
     stats_axes(s, json);
     stats_fronts(s, json);
     stats_strata(s, json);

@@ -245,6 +245,106 @@ static void test_mark_and_large_budget(void **state) {
     corpus_release(&c);
 }
 
+/* Long strata cannot buy a document with their share; shorter ones spend it. */
+static void test_tokens_are_spent(void **state) {
+    struct corpus c;
+    struct cru_buffer out;
+    struct outcome o[N];
+    (void)state;
+    corpus_make(&c, N, true);
+    for (int budget = 200; budget <= 25600; budget *= 2) {
+        uint64_t spent = 0, cheapest = UINT64_MAX;
+        char number_of[32];
+        snprintf(number_of, sizeof number_of, "%d", budget);
+        run(&c, (struct setting[]){{"budget-tokens", number_of}, {NULL, NULL}}, 2, 0, 64, &out, o);
+        for (size_t i = 0; i < N; i++) {
+            spent += o[i].kept ? o[i].tokens : 0;
+            if (!o[i].kept && o[i].tokens < cheapest) cheapest = o[i].tokens;
+        }
+        assert_true(spent <= (uint64_t)budget);
+        /* Nothing that is left could have been paid with what is left. */
+        assert_true((uint64_t)budget - spent < cheapest);
+        cru_buffer_release(&out);
+    }
+    corpus_release(&c);
+}
+
+static void test_methods(void **state) {
+    static const char *const method[] = {"lazy", "stochastic", "threshold", "sieve", "randgreedi"};
+    static const char *const says[] = {"\"1-1/e of the", "\"1-1/e-0.2 of the", "\"1-1/e-0.2 of the",
+                                       "\"1/2-0.2 of the", "\"(1-1/e)/2 of the"};
+    struct corpus c;
+    struct cru_buffer out, again;
+    struct outcome o[N];
+    (void)state;
+    corpus_make(&c, N, true);
+    for (size_t m = 0; m < 5; m++) {
+        struct setting settings[] = {
+            {"budget", "40"}, {"method", method[m]}, {"epsilon", "0.2"}, {NULL, NULL}};
+        size_t kept = 0;
+        run(&c, settings, 1, 0, 100, &out, o);
+        run(&c, settings, 4, 0, 7, &again, NULL);
+        assert_int_equal(out.n, again.n);
+        assert_memory_equal(out.p, again.p, out.n);
+        for (size_t i = 0; i < N; i++) kept += o[i].kept;
+        assert_int_equal(kept, 40);
+        assert_non_null(strstr(out.p, says[m]));
+        assert_non_null(strstr(out.p, ",\"certificate\":0."));
+        assert_int_equal(strstr(out.p, ", in expectation") != NULL, m == 1 || m == 4);
+        cru_buffer_release(&out);
+        cru_buffer_release(&again);
+    }
+    corpus_release(&c);
+}
+
+/* Without a bonus that depends on the budget, a choice in two goes is the choice in one. */
+static void test_add(void **state) {
+    struct setting common[] = {
+        {"strata", "1"}, {"lambda", "0"}, {NULL, NULL}, {NULL, NULL}, {NULL, NULL}};
+    struct corpus c, marked;
+    struct cru_buffer out;
+    struct outcome first[N], all[N], added[N];
+    const char *line;
+    (void)state;
+    corpus_make(&c, N, true);
+    common[2] = (struct setting){"budget", "50"};
+    run(&c, common, 1, 0, 100, &out, all);
+    cru_buffer_release(&out);
+    common[2] = (struct setting){"budget", "20"};
+    common[3] = (struct setting){"mark", "true"};
+    run(&c, common, 1, 0, 100, &out, first);
+    marked.n = N;
+    line = out.p;
+    for (size_t i = 0; i < N; i++) {
+        const char *end = strchr(line, '\n');
+        cru_buffer_init(&marked.line[i]);
+        cru_buffer_add(&marked.line[i], line, (size_t)(end - line));
+        line = end + 1;
+    }
+    cru_buffer_release(&out);
+    common[2] = (struct setting){"add", "30"};
+    common[3] = (struct setting){NULL, NULL};
+    run(&marked, common, 2, 0, 33, &out, added);
+    assert_non_null(strstr(out.p, "\"selected_before\":20"));
+    assert_non_null(strstr(out.p, "\"guarantee\":\"1-1/e of the best addition\""));
+    for (size_t i = 0; i < N; i++) {
+        assert_int_equal(added[i].kept, all[i].kept);
+        assert_int_equal(added[i].order, all[i].order);
+        if (first[i].order) assert_int_equal(added[i].order, first[i].order);
+    }
+    cru_buffer_release(&out);
+    common[0].value = "8"; /* strata: what was chosen stays, and 30 come */
+    run(&marked, common, 2, 0, 33, &out, added);
+    for (size_t i = 0, kept = 0; i < N; i++) {
+        kept += added[i].kept;
+        if (first[i].order) assert_true(added[i].kept);
+        if (i + 1 == N) assert_int_equal(kept, 50);
+    }
+    cru_buffer_release(&out);
+    corpus_release(&c);
+    corpus_release(&marked);
+}
+
 static void test_tokens(void **state) {
     struct corpus c;
     struct cru_buffer out;
@@ -388,6 +488,9 @@ int main(void) {
         cmocka_unit_test(test_same_for_threads_batches_and_memory),
         cmocka_unit_test(test_mark_and_large_budget),
         cmocka_unit_test(test_tokens),
+        cmocka_unit_test(test_tokens_are_spent),
+        cmocka_unit_test(test_methods),
+        cmocka_unit_test(test_add),
         cmocka_unit_test(test_weights),
         cmocka_unit_test(test_embeddings_are_those_of_embed),
         cmocka_unit_test(test_refusals),
