@@ -3,11 +3,11 @@
  * How often each piece of the pre-tokeniser (pretoken.h, QWEN2 with one digit a piece) occurs in
  * texts brought to NFC. What training a vocabulary (bpe_train.h) looks at.
  *
- *   slots   [ .. | bytes 16 | hash | count | .. ]   open addressing by the hash's high bits, without
- *                                                   wrapping round: a walk from front to back is in
- *                                                   order of hash but for neighbours
+ *   slots   [ .. | bytes 16 | hash | count | .. ]   open addressing by the hash's high bits, not
+ *                                                   wrapping round: a walk from front to back is
+ *                                                   in order of hash but for neighbours
  *   longs   the bytes of pieces over 15 bytes; such a slot holds place and length instead
- *   runs    spilled tables in a file:  [ hash | count | n | bytes ] in order, one behind the other
+ *   runs    spilled tables in a file: [ hash | count | n | bytes ] in order, one behind the other
  *
  * A table that would outgrow its memory is sorted and written behind the runs, and begins anew:
  * counts stay exact. One thread at a time uses a counter, and each thread has its own; the sums
