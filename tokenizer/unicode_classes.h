@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the pre-tokeniser and the normaliser ask about a code point: one byte of class bits, looked up
- * in two steps. Built once from unicode_ranges.h; read-only after that, by any thread.
+ * in two steps. A constant table, written by unicode_blocks.py from unicode_ranges.h; any thread.
  *
  *   code point  0x4E2D = [ block 0x9C | 0x2D ]
  *                            |
@@ -30,13 +30,15 @@ enum {
 
 enum { CRU_CLASS_BLOCK = 128, CRU_CLASS_BLOCKS = 0x110000 / 128 };
 
+extern const uint8_t cru_class_block[CRU_CLASS_BLOCKS];
+extern const uint8_t cru_class_bits[]; /* [number of blocks * CRU_CLASS_BLOCK] */
+
+/* The table to ask; all are the same one. */
 struct cru_classes {
-    uint16_t block[CRU_CLASS_BLOCKS];
-    uint8_t *bits; /* [n_blocks * CRU_CLASS_BLOCK] */
-    size_t n_blocks;
+    const uint8_t *block, *bits;
 };
 
-bool cru_classes_init(struct cru_classes *classes); /* false when memory is short */
+bool cru_classes_init(struct cru_classes *classes); /* never fails */
 void cru_classes_release(struct cru_classes *classes);
 
 static inline unsigned cru_class_of(const struct cru_classes *classes, uint32_t c) {
