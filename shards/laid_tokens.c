@@ -30,8 +30,8 @@ void cru_shard_narrow(uint32_t *tokens, size_t n) {
 
 struct cru_id_tally {
     uint32_t vocab_size;
-    uint16_t *low;
-    uint64_t *over; /* what left the 16 bits */
+    uint8_t *low;
+    uint64_t *over; /* what left the 8 bits */
 };
 
 struct cru_id_tally *cru_id_tally_new(uint32_t vocab_size) {
@@ -70,9 +70,9 @@ static bool all_below(const uint32_t *ids, size_t n, uint32_t limit) {
 
 bool cru_id_tally_add(struct cru_id_tally *tally, const uint32_t *ids, size_t n) {
     if (!all_below(ids, n, tally->vocab_size)) return false;
-    uint16_t *low = tally->low;
+    uint8_t *low = tally->low;
     for (size_t i = 0; i < n; i++)
-        if (++low[ids[i]] == 0) tally->over[ids[i]] += UINT64_C(1) << 16;
+        if (++low[ids[i]] == 0) tally->over[ids[i]] += 256;
     return true;
 }
 

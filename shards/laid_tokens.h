@@ -27,9 +27,8 @@ bool cru_shard_is_narrow(const struct cru_shard_params *params);
 void cru_shard_narrow(uint32_t *tokens, size_t n);
 
 /*
- * Counts of ids: 16 bits each, so that the counts of what text mostly consists of stay near the
- * core, and 64 bits for those that ran over. 2 bytes an id of the vocabulary, and 8 for those seen
- * 65,536 times.
+ * Counts of ids: 8 bits each, so that the counts of what text mostly consists of stay near the core, and
+ * 64 bits for those that ran over. A byte an id of the vocabulary, and 8 for those seen 256 times.
  */
 struct cru_id_tally;
 struct cru_id_tally *cru_id_tally_new(uint32_t vocab_size); /* NULL when memory is short */

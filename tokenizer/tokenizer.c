@@ -26,6 +26,10 @@ bool cru_tokenizer_is_added(const struct cru_tokenizer *t, uint32_t id) {
     return false;
 }
 
+uint32_t cru_tokenizer_nth_added(const struct cru_tokenizer *t, uint32_t i) {
+    return i < t->header->n_added ? t->added[i].id : CRU_NO_TOKEN;
+}
+
 uint32_t cru_tokenizer_added(const struct cru_tokenizer *t, struct cru_span content) {
     for (uint32_t i = 0; i < t->header->n_added; i++)
         if (cru_span_eq(cru_vocab_token(t, t->added[i].id), content)) return t->added[i].id;

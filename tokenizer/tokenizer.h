@@ -69,6 +69,8 @@ const char *cru_tokenizer_name(const struct cru_tokenizer *tokenizer);
 /* The bytes an id stands for; empty when there is no such id. Lives as long as the tokenizer. */
 struct cru_span cru_tokenizer_token(const struct cru_tokenizer *tokenizer, uint32_t id);
 bool cru_tokenizer_is_added(const struct cru_tokenizer *tokenizer, uint32_t id);
+/* The added tokens one by one: i from 0; CRU_NO_TOKEN behind the last. */
+uint32_t cru_tokenizer_nth_added(const struct cru_tokenizer *tokenizer, uint32_t i);
 /* The added token with this content, or CRU_NO_TOKEN. */
 uint32_t cru_tokenizer_added(const struct cru_tokenizer *tokenizer, struct cru_span content);
 /* The added token that ends a document, found by the names usual for it; or CRU_NO_TOKEN. */

@@ -286,9 +286,9 @@ static enum cru_status give_token_bytes(struct tokenize *t, struct cru_error *er
     uint32_t *lengths = malloc((size + 1) * sizeof *lengths);
     if (!lengths) return cru_fail_memory(err, "token lengths");
     for (uint32_t id = 0; id < size; id++)
-        lengths[id] = cru_tokenizer_is_added(t->tokenizer, id)
-                          ? 0
-                          : (uint32_t)cru_tokenizer_token(t->tokenizer, id).n;
+        lengths[id] = (uint32_t)cru_tokenizer_token(t->tokenizer, id).n;
+    for (uint32_t i = 0, id; (id = cru_tokenizer_nth_added(t->tokenizer, i)) != CRU_NO_TOKEN; i++)
+        if (id < size) lengths[id] = 0;
     enum cru_status status = cru_shard_writer_token_bytes(t->writer, lengths, err);
     free(lengths);
     return status;
