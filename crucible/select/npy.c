@@ -1,18 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <sys/stat.h>
-
 #include "crucible/base/base.h"
+#include "crucible/base/hash.h"
 #include "crucible/select/npy.h"
 
 static const char MAGIC[6] = {'\x93', 'N', 'U', 'M', 'P', 'Y'};
-
-struct cru_npy_reader {
-    FILE *file;
-    char *name;
-    struct cru_npy shape;
-    uint64_t next; /* row */
-    char *bytes;   /* one row as it is in the file */
-};
 
 /* The header is a Python dict of three keys; this reads just that much Python. */
 struct scan {
@@ -85,14 +76,14 @@ static bool take_shape(struct scan *s, uint64_t shape[2], size_t *dimensions) {
     return true;
 }
 
-struct header {
+struct dict {
     struct cru_span type, order;
     uint64_t shape[2];
     size_t dimensions;
     unsigned seen;
 };
 
-static bool parse_dict(struct cru_span text, struct header *h) {
+static bool parse_dict(struct cru_span text, struct dict *h) {
     struct scan s = {text.p, text.p + text.n};
     if (!take(&s, '{')) return false;
     while (!take(&s, '}')) {
@@ -119,13 +110,14 @@ static bool parse_dict(struct cru_span text, struct header *h) {
 static unsigned type_width(struct cru_span type) {
     if (cru_span_is(type, "<f2")) return 2;
     if (cru_span_is(type, "<f4")) return 4;
+    if (cru_span_is(type, "|i1")) return 1;
     return cru_span_is(type, "<f8") ? 8 : 0;
 }
 
-enum cru_status cru_npy_parse(struct cru_span bytes, const char *name, struct cru_npy *npy,
-                              struct cru_error *err) {
+enum cru_status cru_npy_parse_header(struct cru_span bytes, const char *name,
+                                     struct cru_npy_header *header, struct cru_error *err) {
     const unsigned char *b = (const unsigned char *)bytes.p;
-    struct header h = {.dimensions = 0};
+    struct dict h = {.dimensions = 0};
     size_t length, start;
     size_t known = bytes.n < sizeof MAGIC ? bytes.n : sizeof MAGIC;
     if (known && memcmp(bytes.p, MAGIC, known) != 0)
@@ -146,22 +138,40 @@ enum cru_status cru_npy_parse(struct cru_span bytes, const char *name, struct cr
         return cru_fail(err, CRU_BAD,
                         "embeddings: '%s': header is not {'descr', 'fortran_order', 'shape'}",
                         name);
-    if (!(npy->width = type_width(h.type)))
+    *header = (struct cru_npy_header){.type = h.type,
+                                      .fortran = !cru_span_is(h.order, "False"),
+                                      .shape = {h.shape[0], h.shape[1]},
+                                      .dimensions = h.dimensions,
+                                      .offset = start + length};
+    return CRU_OK;
+}
+
+enum cru_status cru_npy_matrix(const struct cru_npy_header *h, const char *name,
+                               struct cru_npy *npy, struct cru_error *err) {
+    if (!(npy->width = type_width(h->type)))
         return cru_fail(err, CRU_BAD,
-                        "embeddings: '%s': numbers are '%.*s', and only <f2, <f4 and <f8 are read",
-                        name, (int)(h.type.n < 20 ? h.type.n : 20), h.type.p);
-    if (!cru_span_is(h.order, "False"))
+                        "embeddings: '%s': numbers are '%.*s', and only <f2, <f4, <f8 and |i1 are "
+                        "read",
+                        name, (int)(h->type.n < 20 ? h->type.n : 20), h->type.p);
+    if (h->fortran)
         return cru_fail(err, CRU_BAD,
                         "embeddings: '%s': rows must be contiguous (fortran_order: False)", name);
-    if (h.dimensions != 2)
+    if (h->dimensions != 2)
         return cru_fail(err, CRU_BAD, "embeddings: '%s': %zu dimensions where 2 are needed", name,
-                        h.dimensions);
-    if (h.shape[1] == 0 || h.shape[1] > CRU_NPY_COLUMNS_MOST || h.shape[0] > UINT32_MAX)
+                        h->dimensions);
+    if (h->shape[1] == 0 || h->shape[1] > CRU_NPY_COLUMNS_MOST || h->shape[0] > UINT32_MAX)
         return cru_fail(err, CRU_BAD, "embeddings: '%s': impossible shape", name);
-    npy->rows = h.shape[0];
-    npy->columns = h.shape[1];
-    npy->offset = start + length;
+    npy->rows = h->shape[0];
+    npy->columns = h->shape[1];
+    npy->offset = h->offset;
     return CRU_OK;
+}
+
+enum cru_status cru_npy_parse(struct cru_span bytes, const char *name, struct cru_npy *npy,
+                              struct cru_error *err) {
+    struct cru_npy_header header;
+    enum cru_status status = cru_npy_parse_header(bytes, name, &header, err);
+    return status ? status : cru_npy_matrix(&header, name, npy, err);
 }
 
 void cru_npy_header(uint64_t rows, uint64_t columns, char header[CRU_NPY_HEADER]) {
@@ -195,82 +205,20 @@ float cru_half_to_float(uint16_t half) {
     return x;
 }
 
-enum cru_status cru_npy_open(const char *path, struct cru_npy_reader **reader,
-                             struct cru_error *err) {
-    enum cru_status status = CRU_FATAL;
-    struct cru_npy_reader *r = calloc(1, sizeof *r);
-    char *head = malloc(CRU_NPY_HEADER_MOST + 12);
-    struct stat about;
-    uint64_t need, there;
-    *reader = NULL;
-    if (!r || !head || !(r->name = strdup(path))) {
-        cru_fail_memory(err, "embeddings");
-        goto out;
-    }
-    if (!(r->file = fopen(path, "rb")) || fstat(fileno(r->file), &about)) {
-        cru_fail_errno(err, "unable to open embeddings", path);
-        goto out;
-    }
-    if (!S_ISREG(about.st_mode)) { /* its size says how many rows there are */
-        cru_fail(err, CRU_FATAL, "unable to open embeddings: '%s': not a regular file", path);
-        goto out;
-    }
-    status = cru_npy_parse(cru_span_make(head, fread(head, 1, CRU_NPY_HEADER_MOST + 12, r->file)),
-                           path, &r->shape, err);
-    if (status) {
-        status = CRU_FATAL;
-        if (err) err->status = CRU_FATAL;
-        goto out;
-    }
-    status = CRU_FATAL;
-    /* rows * need may pass 64 bits, so compare by division. */
-    need = r->shape.columns * r->shape.width;
-    there = (uint64_t)about.st_size < r->shape.offset
-                ? 0
-                : ((uint64_t)about.st_size - r->shape.offset) / need;
-    if (there < r->shape.rows) {
-        cru_fail(err, CRU_FATAL, "embeddings: '%s': the file is cut: %llu of %llu rows are there",
-                 path, (unsigned long long)there, (unsigned long long)r->shape.rows);
-        goto out;
-    }
-    if (!(r->bytes = malloc(need))) {
-        cru_fail_memory(err, "a row of embeddings");
-        goto out;
-    }
-    if (fseeko(r->file, (off_t)r->shape.offset, SEEK_SET)) {
-        cru_fail_errno(err, "unable to read embeddings", path);
-        goto out;
-    }
-    status = CRU_OK;
-out:
-    free(head);
-    if (status)
-        cru_npy_close(r);
-    else
-        *reader = r;
-    return status;
-}
-
-const struct cru_npy *cru_npy_shape(const struct cru_npy_reader *reader) {
-    return &reader->shape;
-}
-
 static uint64_t little(const char *p, unsigned width) {
     uint64_t value = 0;
     for (unsigned i = width; i-- > 0;) value = value << 8 | (unsigned char)p[i];
     return value;
 }
 
-enum cru_status cru_npy_next(struct cru_npy_reader *reader, float *row, struct cru_error *err) {
-    const struct cru_npy *shape = &reader->shape;
-    if (reader->next == shape->rows) return CRU_END;
-    if (fread(reader->bytes, shape->width, shape->columns, reader->file) != shape->columns)
-        return cru_fail_errno(err, "unable to read embeddings", reader->name);
-    for (uint64_t k = 0; k < shape->columns; k++) {
-        uint64_t bits = little(reader->bytes + k * shape->width, shape->width);
-        if (shape->width == 2)
+void cru_npy_floats(const char *bytes, unsigned width, size_t columns, float *row) {
+    for (size_t k = 0; k < columns; k++) {
+        uint64_t bits = little(bytes + k * width, width);
+        if (width == 1)
+            row[k] = (float)(int8_t)bits;
+        else if (width == 2)
             row[k] = cru_half_to_float((uint16_t)bits);
-        else if (shape->width == 4) {
+        else if (width == 4) {
             uint32_t word = (uint32_t)bits;
             memcpy(&row[k], &word, sizeof row[k]);
         } else {
@@ -279,14 +227,122 @@ enum cru_status cru_npy_next(struct cru_npy_reader *reader, float *row, struct c
             row[k] = (float)x;
         }
     }
-    reader->next++;
+}
+
+/* ---- ids ---- */
+
+struct named {
+    struct cru_hash128 id;
+    uint32_t row;
+};
+
+struct cru_npy_ids {
+    struct named *named; /* rising */
+    size_t n;
+};
+
+static int compare_named(const void *a, const void *b) {
+    const struct named *x = a, *y = b;
+    if (x->id.high != y->id.high) return x->id.high < y->id.high ? -1 : 1;
+    return (x->id.low > y->id.low) - (x->id.low < y->id.low);
+}
+
+/* UTF-32 to UTF-8; 0 for what is no character. */
+static size_t put_utf8(uint32_t c, char *to) {
+    if (c < 0x80) return to[0] = (char)c, 1;
+    if (c < 0x800) return to[0] = (char)(0xC0 | c >> 6), to[1] = (char)(0x80 | (c & 63)), 2;
+    if (c < 0x10000) {
+        to[0] = (char)(0xE0 | c >> 12), to[1] = (char)(0x80 | (c >> 6 & 63));
+        return to[2] = (char)(0x80 | (c & 63)), 3;
+    }
+    if (c > 0x10FFFF) return 0;
+    to[0] = (char)(0xF0 | c >> 18), to[1] = (char)(0x80 | (c >> 12 & 63));
+    return to[2] = (char)(0x80 | (c >> 6 & 63)), to[3] = (char)(0x80 | (c & 63)), 4;
+}
+
+/* One element as the text that an id would be, into text[0..4 * length] or 24 bytes. */
+static size_t element_text(char kind, uint64_t length, const char *p, char *text) {
+    size_t n = 0, kept = 0;
+    if (kind == 'i') {
+        uint64_t bits = little(p, (unsigned)length);
+        unsigned spare = 64 - 8 * (unsigned)length;
+        return (size_t)snprintf(text, 24, "%lld", (long long)((int64_t)(bits << spare) >> spare));
+    }
+    if (kind == 'u')
+        return (size_t)snprintf(text, 24, "%llu", (unsigned long long)little(p, (unsigned)length));
+    for (uint64_t k = 0; k < length; k++) {
+        uint32_t c = kind == 'U' ? (uint32_t)little(p + 4 * k, 4) : (unsigned char)p[k];
+        if (kind == 'U')
+            n += put_utf8(c, text + n);
+        else
+            text[n++] = p[k];
+        if (c) kept = n; /* NULs at the end are padding */
+    }
+    return kept;
+}
+
+/* '<U12', '|S7', '<i8', '|u1' ...: the kind, and the length in characters or bytes. */
+static bool id_type(struct cru_span type, char *kind, uint64_t *length) {
+    struct scan s = {type.p + 2, type.p + type.n};
+    if (type.n < 3 || (type.p[0] != '<' && type.p[0] != '|')) return false;
+    *kind = type.p[1];
+    if (!take_number(&s, length) || s.p != s.end || *length == 0) return false;
+    if (*kind == 'i' || *kind == 'u') return *length <= 8 && (*length & (*length - 1)) == 0;
+    return (*kind == 'U' || *kind == 'S') && *length <= 1 << 16;
+}
+
+enum cru_status cru_npy_ids_new(const struct cru_npy_header *h, struct cru_span bytes,
+                                const char *name, struct cru_npy_ids **out, struct cru_error *err) {
+    struct cru_npy_ids *ids;
+    char kind, *text;
+    uint64_t length, width;
+    *out = NULL;
+    if (h->dimensions != 1 || h->shape[0] > UINT32_MAX || !id_type(h->type, &kind, &length))
+        return cru_fail(err, CRU_BAD,
+                        "embeddings: '%s': ids must be one row of text or of whole numbers", name);
+    width = kind == 'U' ? 4 * length : length;
+    if (bytes.n / width < h->shape[0])
+        return cru_fail(err, CRU_END, "embeddings: '%s': ids are cut", name);
+    ids = calloc(1, sizeof *ids);
+    text = malloc(4 * length + 24);
+    if (ids) ids->named = malloc((h->shape[0] + 1) * sizeof *ids->named);
+    if (!ids || !text || !ids->named) {
+        free(text);
+        cru_npy_ids_free(ids);
+        return cru_fail_memory(err, "ids of embeddings");
+    }
+    for (ids->n = 0; ids->n < h->shape[0]; ids->n++) {
+        size_t n = element_text(kind, length, bytes.p + ids->n * width, text);
+        ids->named[ids->n] = (struct named){cru_hash128(text, n, 0), (uint32_t)ids->n};
+    }
+    qsort(ids->named, ids->n, sizeof *ids->named, compare_named);
+    for (size_t i = 1; i < ids->n; i++)
+        if (compare_named(&ids->named[i - 1], &ids->named[i]) == 0) {
+            uint64_t row = ids->named[i].row;
+            size_t n = element_text(kind, length, bytes.p + row * width, text);
+            (void)cru_fail(err, CRU_BAD, "embeddings: '%s': the id '%.*s' is there twice", name,
+                           (int)(n < 80 ? n : 80), text);
+            free(text);
+            cru_npy_ids_free(ids);
+            return CRU_BAD;
+        }
+    free(text);
+    *out = ids;
     return CRU_OK;
 }
 
-void cru_npy_close(struct cru_npy_reader *reader) {
-    if (!reader) return;
-    if (reader->file) (void)fclose(reader->file);
-    free(reader->name);
-    free(reader->bytes);
-    free(reader);
+bool cru_npy_ids_find(const struct cru_npy_ids *ids, struct cru_span id, uint32_t *row) {
+    struct named key = {cru_hash128(id.p, id.n, 0), 0}, *found;
+    found = bsearch(&key, ids->named, ids->n, sizeof key, compare_named);
+    if (found) *row = found->row;
+    return found != NULL;
+}
+
+size_t cru_npy_ids_count(const struct cru_npy_ids *ids) {
+    return ids->n;
+}
+
+void cru_npy_ids_free(struct cru_npy_ids *ids) {
+    if (ids) free(ids->named);
+    free(ids);
 }

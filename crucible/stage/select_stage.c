@@ -11,7 +11,6 @@
 #include <math.h>
 
 #include "crucible/base/base.h"
-#include "crucible/select/npy.h"
 #include "crucible/stage/select_state.h"
 
 /* The composite axis: the mean percentile of how often a text turns, how much it explores and how
@@ -27,6 +26,7 @@ static const struct factor complexity[FACTORS] = {
 /* What run() leaves for commit(). */
 struct found {
     uint64_t bytes, tokens; /* tokens: NO_TOKENS when unknown */
+    uint32_t place;         /* row in --embeddings */
     uint32_t before;        /* its order in an earlier choice; 0: none */
     double field, values[VALUES];
     int8_t row[];
@@ -61,8 +61,10 @@ static const struct cru_option options[] = {
     {.type = CRU_OPTION_STRING,
      .name = "embeddings",
      .offset = AT(embeddings),
-     .argument = "FILE.npy",
-     .help = "take vectors from a float16, float32 or float64 matrix, rows in document order"},
+     .argument = "FILE.npy|.npz",
+     .help =
+         "take vectors from a float16, float32, float64 or int8 matrix; rows in document order, "
+         "or by the .npz's ids"},
     {.type = CRU_OPTION_STRING,
      .name = "views",
      .offset = AT(views),
@@ -202,6 +204,7 @@ static void init_columns(struct cru_select *s) {
     cru_spill_init(&s->order, sizeof(uint32_t), m);
     cru_spill_init(&s->gain, sizeof(int64_t), m);
     cru_spill_init(&s->before, sizeof(uint32_t), m);
+    cru_spill_init(&s->place, sizeof(uint32_t), m);
 }
 
 static enum cru_status parse_budget(struct cru_select *s, struct cru_error *err) {
@@ -228,6 +231,7 @@ static enum cru_status select_open(struct cru_stage *stage, struct cru_error *er
         s->d = s->spec.dim;
         s->rows.element = s->d;
     }
+    if (s->embeddings && (status = cru_select_open_vectors(s, err))) return status;
     if ((status = parse_axes(s, err))) return status;
     s->weights_kind = WEIGHTS_FIELD;
     if (cru_span_is(cru_span_of(s->weights), "rups"))
@@ -262,7 +266,10 @@ static enum cru_status find(struct cru_select *s, struct cru_batch *batch, struc
     doc->scratch = found;
     found->bytes = doc->text.n;
     found->tokens = NO_TOKENS;
-    found->before = 0;
+    found->before = found->place = 0;
+    if (s->ids && !cru_npy_ids_find(s->ids, doc->id, &found->place))
+        return cru_doc_wrong(batch, doc, "select", "no-embedding",
+                             "its id is not among those of --embeddings");
     if (s->add > 0 && cru_doc_number(parser, doc, "crucible.select.order", &order) && order >= 1 &&
         order < UINT32_MAX)
         found->before = (uint32_t)order;
@@ -308,6 +315,7 @@ static enum cru_status columns_grow(struct cru_select *s, size_t n, struct cru_e
     if (!status && !s->embeddings) status = cru_spill_resize(&s->rows, n, err);
     if (!status && s->weights_kind == WEIGHTS_FIELD) status = cru_spill_resize(&s->field, n, err);
     if (!status && s->add > 0) status = cru_spill_resize(&s->before, n, err);
+    if (!status && s->ids) status = cru_spill_resize(&s->place, n, err);
     for (size_t v = 0; !status && v < s->n_values; v++)
         status = cru_spill_resize(&s->values[v], n, err);
     return status;
@@ -326,6 +334,7 @@ static enum cru_status select_commit(struct cru_stage *stage, struct cru_batch *
         ((uint64_t *)s->bytes.p)[s->n] = found->bytes;
         ((uint64_t *)s->tokens.p)[s->n] = found->tokens;
         s->without_tokens += found->tokens == NO_TOKENS;
+        if (s->ids) ((uint32_t *)s->place.p)[s->n] = found->place;
         if (s->add > 0) {
             ((uint32_t *)s->before.p)[s->n] = found->before;
             s->n_before += found->before > 0;
@@ -345,37 +354,6 @@ static enum cru_status select_commit(struct cru_stage *stage, struct cru_batch *
 }
 
 /* ---- finish ---- */
-
-static enum cru_status load_embeddings(struct cru_select *s, struct cru_error *err) {
-    struct cru_npy_reader *reader;
-    enum cru_status status = cru_npy_open(s->embeddings, &reader, err);
-    const struct cru_npy *shape;
-    float *x = NULL;
-    if (status) return status;
-    shape = cru_npy_shape(reader);
-    s->d = (shape->columns + CRU_ROW_STEP - 1) / CRU_ROW_STEP * CRU_ROW_STEP;
-    s->rows.element = s->d;
-    if (shape->columns > CRU_ROW_MAX)
-        status = cru_fail(err, CRU_FATAL, "embeddings: '%s': %llu numbers a row, more than %d",
-                          s->embeddings, (unsigned long long)shape->columns, CRU_ROW_MAX);
-    else if (shape->rows != s->n)
-        status = cru_fail(err, CRU_FATAL, "embeddings: '%s': %llu rows for %zu documents",
-                          s->embeddings, (unsigned long long)shape->rows, s->n);
-    else if (!(x = malloc(shape->columns * sizeof *x)))
-        status = cru_fail_memory(err, "a row of embeddings");
-    else
-        status = cru_spill_resize(&s->rows, s->n, err);
-    for (size_t i = 0; !status && i < s->n; i++) {
-        if ((status = cru_npy_next(reader, x, err))) break;
-        if (!cru_row_quantise(x, shape->columns, (int8_t *)s->rows.p + i * s->d, s->d))
-            status = cru_fail(err, CRU_FATAL,
-                              "embeddings: '%s': row %zu has a number that is not finite",
-                              s->embeddings, i);
-    }
-    free(x);
-    cru_npy_close(reader);
-    return status;
-}
 
 static enum cru_status cut_strata(struct cru_select *s, struct cru_error *err) {
     const struct cru_spill_array *length = s->without_tokens ? &s->bytes : &s->tokens;
@@ -465,7 +443,7 @@ static enum cru_status fix_weights(struct cru_select *s, struct cru_error *err) 
 
 static enum cru_status select_finish(struct cru_stage *stage, struct cru_error *err) {
     struct cru_select *s = (struct cru_select *)stage;
-    enum cru_status status = s->embeddings ? load_embeddings(s, err) : CRU_OK;
+    enum cru_status status = s->embeddings ? cru_select_load_vectors(s, err) : CRU_OK;
     if (status || s->n == 0) return status;
     if ((status = cut_strata(s, err)) || (status = fuse(s, err)) || (status = fix_weights(s, err)))
         return status;
@@ -521,11 +499,15 @@ static void select_release(struct cru_stage *stage) {
     struct cru_select *s = (struct cru_select *)stage;
     struct cru_spill_array *columns[] = {&s->rows,    &s->bytes, &s->tokens, &s->field,
                                          &s->stratum, &s->rank,  &s->fixed,  &s->bonus,
-                                         &s->order,   &s->gain,  &s->before};
+                                         &s->order,   &s->gain,  &s->before, &s->place};
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) cru_spill_release(columns[i]);
     for (size_t v = 0; v < VALUES; v++) cru_spill_release(&s->values[v]);
     for (size_t k = 0; k < CRU_RUPS_AXES; k++) cru_spill_release(&s->q[k]);
     for (size_t b = 0; b < CRU_STRATA_MAX; b++) cru_eesd_result_release(&s->result[b]);
+    cru_npy_close(s->vectors);
+    cru_npy_ids_free(s->ids);
+    s->vectors = NULL;
+    s->ids = NULL;
     cru_token_counter_free(s->counter);
     s->counter = NULL;
 }

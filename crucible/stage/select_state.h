@@ -10,6 +10,7 @@
 #include "crucible/base/spill.h"
 #include "crucible/select/eesd.h"
 #include "crucible/select/embed.h"
+#include "crucible/select/npy.h"
 #include "crucible/select/rups.h"
 #include "crucible/select/strata.h"
 #include "crucible/stage/stage.h"
@@ -41,7 +42,9 @@ struct cru_select {
     /* open */
     struct cru_embed_spec spec;
     struct cru_token_counter *counter;
-    struct cru_error no_counter; /* why there is none; told when a document needs one */
+    struct cru_error no_counter;    /* why there is none; told when a document needs one */
+    struct cru_npy_reader *vectors; /* of --embeddings */
+    struct cru_npy_ids *ids;        /* of its rows; NULL: rows are in document order */
     enum weights weights_kind;
     enum cru_method way;
     struct axis axis[CRU_RUPS_AXES];
@@ -51,6 +54,7 @@ struct cru_select {
     struct cru_budget memory;
     struct cru_spill_array rows, bytes, tokens, field, values[VALUES];
     size_t n, d;
+    struct cru_spill_array place;  /* row in --embeddings, where that has ids */
     struct cru_spill_array before; /* --add: orders of the earlier choice */
     uint64_t without_tokens, n_before;
     /* finish: columns */
@@ -65,6 +69,11 @@ struct cru_select {
 
 /* Quotas, picks and their order, from the columns: fills quotas, result, order and gain. */
 enum cru_status cru_select_pick(struct cru_select *s, struct cru_error *err);
+
+/* Opens --embeddings. */
+enum cru_status cru_select_open_vectors(struct cru_select *s, struct cru_error *err);
+/* Reads the documents' rows, quantised, into the column. */
+enum cru_status cru_select_load_vectors(struct cru_select *s, struct cru_error *err);
 
 /* Appends the stage's members of --stats: objective, guarantee, certificate, axes, fronts, strata.
  */
