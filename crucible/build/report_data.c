@@ -188,6 +188,53 @@ static bool take_scored_bin(struct load *l, sqlite3_stmt *stmt, void *to) {
     return column_name(l, stmt, 0, &bin->name);
 }
 
+static double within(double x, double low, double high) { return x > low ? x < high ? x : high : low; }
+
+static bool take_process(struct load *l, sqlite3_stmt *stmt, void *to) {
+    struct cru_report_process *p = to;
+    (void)l;
+    *p = (struct cru_report_process){
+        .theta = within(sqlite3_column_double(stmt, 0), 0, 1e3), .mu = within(sqlite3_column_double(stmt, 1), -1, 1),
+        .v = within(sqlite3_column_double(stmt, 2), 0, 1e3), .sigma = within(sqlite3_column_double(stmt, 3), 0, 1e3),
+        .x0 = within(sqlite3_column_double(stmt, 4), -1, 1),
+        .words_per_time = within(sqlite3_column_double(stmt, 5), 0, 1e9),
+        .upper = within(sqlite3_column_double(stmt, 6), -1, 1), .lower = within(sqlite3_column_double(stmt, 7), -1, 1)};
+    return true;
+}
+
+/* A row is a segment; the columns of its document are the same in all rows of it. */
+static bool take_segment(struct load *l, sqlite3_stmt *stmt, void *to) {
+    struct cru_report_score *score = to;
+    int64_t place = sqlite3_column_int64(stmt, 0);
+    if (score->n_paths == 0 || score->paths[score->n_paths - 1].place != place) {
+        score->paths = grow(l, score->paths, score->n_paths, sizeof *score->paths);
+        if (!score->paths) return false;
+        struct cru_report_path *path = &score->paths[score->n_paths++];
+        *path = (struct cru_report_path){.place = place, .signal = column_real(stmt, 3),
+                                         .low_time = column_real(stmt, 4), .words = column_count(stmt, 5),
+                                         .all_segments = column_count(stmt, 6)};
+        if (!column_name(l, stmt, 1, &path->id) || !column_name(l, stmt, 2, &path->bin)) return false;
+    }
+    struct cru_report_path *path = &score->paths[score->n_paths - 1];
+    path->segments = grow(l, path->segments, path->n, sizeof *path->segments);
+    if (!path->segments) return false;
+    path->segments[path->n++] = (struct cru_report_segment){
+        .words = (unsigned)within(sqlite3_column_double(stmt, 7), 0, 1e9),
+        .signal = within(sqlite3_column_double(stmt, 8), -1, 1),
+        .kind = (unsigned)within(sqlite3_column_double(stmt, 9), 0, 2)};
+    return true;
+}
+
+static const char process_query[] =
+    "SELECT " STAT("process.theta") "," STAT("process.mu") "," STAT("process.v") "," STAT("process.sigma") ","
+    STAT("process.x0") "," STAT("process.words_per_time") "," STAT("process.upper") "," STAT("process.lower")
+    " FROM stage" OF_STAGE;
+static const char path_query[] =
+    "SELECT item.id," ITEM("id") "," ITEM("bin") "," ITEM("signal_score") "," ITEM("low_time") "," ITEM("words") ","
+    ITEM("segments") ",json_extract(part.value,'$[0]'),json_extract(part.value,'$[1]'),json_extract(part.value,'$[2]')"
+    " FROM stage, json_each(stage.stats,'$.paths') AS item, json_each(item.value,'$.path') AS part" OF_STAGE
+    " ORDER BY item.id, part.id";
+
 static bool take_select(struct load *l, sqlite3_stmt *stmt, void *to) {
     struct cru_report_select *select = to;
     select->selected = column_count(stmt, 2);
@@ -269,6 +316,11 @@ static enum cru_status load_section(struct load *l, const char *key, int ordinal
         if (!section) return no_memory(l);
         enum cru_status s = each(l, sections[k].totals, key, ordinal, section, sections[k].take_totals);
         if (s == CRU_OK) s = each(l, sections[k].rows, key, ordinal, section, sections[k].take_row);
+        if (k == SCORE) {
+            struct cru_report_score *score = section;
+            if (s == CRU_OK) s = each(l, process_query, key, ordinal, &score->process, take_process);
+            if (s == CRU_OK) s = each(l, path_query, key, ordinal, score, take_segment);
+        }
         if (k == MIX) stage->mix = section;
         else if (k == SCORE) stage->score = section;
         else if (k == SELECT) stage->select = section;

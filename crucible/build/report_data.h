@@ -43,11 +43,31 @@ struct cru_report_scored_bin {
     const char *name;
     uint64_t documents, words;
 };
+/* The path of one document through the accumulator (ddm/ddm.h), and the process it is a path of. */
+struct cru_report_process {
+    double theta, mu, v, sigma, x0, words_per_time, upper, lower;
+};
+struct cru_report_segment {
+    unsigned words;
+    double signal;
+    unsigned kind; /* 1: it has a cue; 2: code; else 0 */
+};
+struct cru_report_path {
+    const char *id, *bin;
+    double signal, low_time;
+    uint64_t words, all_segments; /* of the document; `n` of them are kept */
+    int64_t place;                /* in the statistics */
+    struct cru_report_segment *segments;
+    size_t n;
+};
 struct cru_report_score {
     const char *profile;
     double mean, length_correlation;
     struct cru_report_scored_bin *bins;
     size_t n;
+    struct cru_report_process process;
+    struct cru_report_path *paths; /* the first long document of each bin */
+    size_t n_paths;
 };
 
 /* select: a row a length stratum; `quota` in documents or tokens, `spent` in the same. */

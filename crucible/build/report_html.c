@@ -4,6 +4,7 @@
 #include "crucible/base/base.h"
 #include "crucible/build/report.h"
 #include "crucible/build/report_data.h"
+#include "crucible/build/report_path.h"
 #include "crucible/build/report_svg.h"
 
 /* Colours are named once and swapped as a whole for dark; SVG takes them through its classes. */
@@ -29,7 +30,7 @@ static const char page_style[] =
     ".s0{fill:var(--s0)}.s1{fill:var(--s1)}.s2{fill:var(--s2)}.s3{fill:var(--s3)}"
     ".grid{stroke:var(--line);stroke-width:1;fill:none}.mark{stroke:var(--dim);stroke-dasharray:4 3;fill:none}"
     ".line{fill:none;stroke-width:2;stroke-linejoin:round}.l0{stroke:var(--s0)}.l1{stroke:var(--s1)}"
-    ".dot{stroke-width:2;fill:var(--bg)}.l3{stroke:var(--s3)}\n"
+    ".band{fill:var(--s0);opacity:.16}.low{fill:var(--s3);opacity:.14}.dot{stroke-width:2;fill:var(--bg)}.l3{stroke:var(--s3)}\n"
     ".key{display:flex;flex-wrap:wrap;gap:4px 18px;color:var(--dim);font-size:13px;margin:6px 0}"
     ".key i{display:inline-block;width:11px;height:11px;border-radius:2px;margin-right:6px;vertical-align:-1px}"
     ".k0{background:var(--s0)}.k1{background:var(--s1)}.k2{background:var(--s2)}.k3{background:var(--s3)}\n"
@@ -447,6 +448,29 @@ static enum cru_status documents(struct cru_report *r, struct cru_buffer *out, s
     return s;
 }
 
+static void paths(const struct cru_report_score *score, struct cru_buffer *out) {
+    if (score->n_paths == 0) return;
+    add(out, "<h3>How a score comes about</h3>\n<p class=\"dim\">The first document of each bin with at least a dozen"
+             " segments. Each segment pushes the accumulator by its signal; the line is its mean, the band one standard"
+             " deviation; A: engaged above, B: degenerate when it stays at or below for long (shaded); circles are"
+             " crossings.</p>\n");
+    legend(out, "segment", "with a cue", "code", pair_classes);
+    for (size_t i = 0; i < score->n_paths; i++) {
+        const struct cru_report_path *path = &score->paths[i];
+        add(out, "<p><b>");
+        cru_report_escape(out, path->bin);
+        add(out, "</b> \xc2\xb7 ");
+        cru_report_escape(out, path->id);
+        cru_buffer_printf(out, " <span class=\"dim\">%llu words, %llu segments, signal score %.3f",
+                          (unsigned long long)path->words, (unsigned long long)path->all_segments,
+                          isfinite(path->signal) ? path->signal : 0);
+        if (path->low_time > 0) cru_buffer_printf(out, ", longest low time %.2f", path->low_time);
+        if (path->n < path->all_segments) cru_buffer_printf(out, "; the first %zu segments", path->n);
+        add(out, "</span></p>\n");
+        cru_report_draw_path(out, &score->process, path);
+    }
+}
+
 /* The scored bins are of all documents the stage saw, before selection. */
 static enum cru_status scores(struct cru_report *r, const struct cru_report_score *score, struct cru_buffer *out,
                               struct cru_error *err) {
@@ -470,6 +494,7 @@ static enum cru_status scores(struct cru_report *r, const struct cru_report_scor
         cru_buffer_printf(out, ", correlation with length %.4f", score->length_correlation);
     add(out, ".</p>\n");
     if (score->n) cru_svg_bars(out, "Scored documents by DDM bin", bars, score->n, most, pair_classes);
+    paths(score, out);
     return CRU_OK;
 }
 

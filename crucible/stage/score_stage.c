@@ -20,7 +20,7 @@
 #include "ddm/loss_strata.h"
 
 /* Documents whose path the report draws: the first of each bin with so many segments. */
-enum { SHOWN_SEGMENTS = 12, MOST_SEGMENTS = 600 };
+enum { SHOWN_SEGMENTS = 12, MOST_SEGMENTS = 2000 };
 
 struct score {
     struct cru_stage base;

@@ -91,7 +91,10 @@ static const char mix_stats[] =
 static const char score_stats[] =
     "{\"stage\":\"score\",\"profile\":\"web\",\"bins\":{\"core\":{\"documents\":60,\"words\":1000},"
     "\"low\":{\"documents\":25,\"words\":500}},\"mean_signal_score\":0.4321,\"length_correlation\":0.01,"
-    "\"strata\":[]}";
+    "\"strata\":[],\"process\":{\"theta\":0.25,\"mu\":0,\"v\":0.25,\"sigma\":0.15,\"x0\":0,"
+    "\"words_per_time\":50,\"upper\":0.35,\"lower\":-0.15},\"paths\":[{\"id\":\"xray <b>&\",\"bin\":\"reject\","
+    "\"signal_score\":-0.2,\"low_time\":3.25,\"words\":950,\"segments\":4,\"path\":[[300,0.5,0],[50,0.6,1],"
+    "[500,-0.6,0],[100,-0.6,2]]},{\"id\":\"wild\",\"bin\":\"core\",\"path\":[[1e300,\"x\",-7],[null,1e9,99]]}]}";
 static const char tokenize_stats[] =
     "{\"stage\":\"tokenize\",\"vocab\":\"qwen3\",\"vocab_hash\":\"00ff\",\"tokens\":6000,\"shards\":1,"
     "\"shard_tokens\":6100,\"padding\":100,\"by_source\":{\"web\":{\"documents\":30,\"tokens\":4400,"
@@ -255,6 +258,13 @@ static void test_whole(void **state) {
     has(page, "TST \xe2\x86\x92 ordinary");
     has(page, "Share asked and got by source");
     has(page, "Documents by signal score");
+    /* one path: engaged after words 241, then down through both boundaries; low from there to the end */
+    has(page, "xray &lt;b&gt;&amp; <span class=\"dim\">950 words, 4 segments, signal score -0.200, longest low time 3.25");
+    has(page, "<title>word 241</title>");
+    has(page, "<title>50 words, signal 0.600</title>");
+    has(page, "class=\"low\"");
+    has(page, "<rect class=\"s2\"");
+    lacks(page, "inf");
     lacks(page, "<script");
     lacks(page, "http");
     lacks(page, "nan");
