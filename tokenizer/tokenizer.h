@@ -85,7 +85,7 @@ void cru_tokenizer_decode(const struct cru_tokenizer *tokenizer, const uint32_t 
 struct cru_encoder *cru_encoder_new(const struct cru_tokenizer *tokenizer);
 void cru_encoder_free(struct cru_encoder *encoder); /* NULL is fine */
 
-/* Appends the ids of the text (no end-of-document id, no template). Texts up to 2 GiB; time is at most n log n. */
+/* Appends the ids of the text (no end-of-document id, no template). Texts up to 2 GiB; time is linear. */
 enum cru_status cru_encode(struct cru_encoder *encoder, struct cru_span text,
                            enum cru_special special, struct cru_ids *ids, struct cru_error *err);
 /* How many they would be. */
