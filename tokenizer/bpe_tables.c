@@ -117,9 +117,10 @@ struct block {
     uint64_t unused[4], no_base[4];
 };
 
-/* Tokens [from, to) share their first `depth` bytes; the node of those is at `unit`. */
+/* Tokens [from, to) share their first `depth` bytes; the node of those is at `unit`. `lowest` is the least of
+ * their ids: the most frequent of them, as ids are given in order of frequency. */
 struct branch {
-    uint32_t from, to, depth, unit;
+    uint32_t lowest, from, to, depth, unit;
 };
 #define IN_ROOTS 0x80000000u /* in branch.unit: a place in roots */
 
@@ -128,8 +129,8 @@ struct trie {
     uint64_t *roots, *units;
     struct block *blocks;
     size_t n_blocks, cap_blocks;
-    struct branch *queue;
-    size_t head, tail, cap_queue;
+    struct branch *heap; /* of branches without children yet; the lowest id first */
+    size_t n_heap, cap_heap;
 };
 
 enum { OPEN_BLOCKS = 16 }; /* the last blocks, in which room is looked for */
@@ -192,16 +193,39 @@ static bool place(struct trie *t, const unsigned char *labels, size_t n, uint32_
     return true;
 }
 
-static bool enqueue(struct trie *t, struct branch branch) {
-    if (t->tail == t->cap_queue) {
-        size_t capacity = t->cap_queue ? t->cap_queue * 2 : 4096;
-        void *queue = realloc(t->queue, capacity * sizeof *t->queue);
-        if (!queue) return false;
-        t->queue = queue;
-        t->cap_queue = capacity;
+/* Branches get their children, and these their places, in the order of `lowest`: what is frequent is
+ * together, in a part of the trie that stays in the cache. */
+static bool push_branch(struct trie *t, struct branch branch) {
+    if (t->n_heap == t->cap_heap) {
+        size_t capacity = t->cap_heap ? t->cap_heap * 2 : 4096;
+        void *heap = realloc(t->heap, capacity * sizeof *t->heap);
+        if (!heap) return false;
+        t->heap = heap;
+        t->cap_heap = capacity;
     }
-    t->queue[t->tail++] = branch;
+    branch.lowest = UINT32_MAX;
+    for (uint32_t i = branch.from; i < branch.to; i++)
+        if (t->tokens[i].id < branch.lowest) branch.lowest = t->tokens[i].id;
+    size_t i = t->n_heap++;
+    for (; i > 0 && t->heap[(i - 1) / 2].lowest > branch.lowest; i = (i - 1) / 2)
+        t->heap[i] = t->heap[(i - 1) / 2];
+    t->heap[i] = branch;
     return true;
+}
+
+static struct branch pop_branch(struct trie *t) {
+    struct branch top = t->heap[0], moved = t->heap[--t->n_heap];
+    size_t i = 0;
+    for (;;) {
+        size_t child = 2 * i + 1;
+        if (child >= t->n_heap) break;
+        if (child + 1 < t->n_heap && t->heap[child + 1].lowest < t->heap[child].lowest) child++;
+        if (t->heap[child].lowest >= moved.lowest) break;
+        t->heap[i] = t->heap[child];
+        i = child;
+    }
+    t->heap[i] = moved;
+    return top;
 }
 
 /* The token that ends at this depth: the first of the range, if any. */
@@ -232,7 +256,7 @@ static bool grow(struct trie *t, struct branch branch) {
     for (size_t i = 0; i < n; i++) {
         uint32_t unit = base ^ labels[i], depth = branch.depth + 1;
         t->units[unit] = cru_unit(labels[i], 0, ends_here(t, begin[i], depth));
-        if (!enqueue(t, (struct branch){begin[i], begin[i + 1], depth, unit})) return false;
+        if (!push_branch(t, (struct branch){0, begin[i], begin[i + 1], depth, unit})) return false;
     }
     return true;
 }
@@ -249,11 +273,11 @@ static bool make_trie(struct trie *t, size_t n) {
         uint32_t end = i, root = (uint32_t)first->p[0] << 8 | first->p[1];
         while (end < n && t->tokens[end].n >= 2 && memcmp(t->tokens[end].p, first->p, 2) == 0) end++;
         t->roots[root] = cru_unit(0, 0, ends_here(t, i, 2));
-        if (!enqueue(t, (struct branch){i, end, 2, root | IN_ROOTS})) return false;
+        if (!push_branch(t, (struct branch){0, i, end, 2, root | IN_ROOTS})) return false;
         i = end;
     }
-    while (t->head < t->tail)
-        if (!grow(t, t->queue[t->head++])) return false;
+    while (t->n_heap > 0)
+        if (!grow(t, pop_branch(t))) return false;
     return true;
 }
 
@@ -271,7 +295,7 @@ enum cru_status cru_bpe_make_trie(const struct cru_bpe *bpe, struct cru_bpe_node
     }
     free(tokens);
     free(t.blocks);
-    free(t.queue);
+    free(t.heap);
     if (!good) {
         free(t.units);
         return cru_fail_memory(err, "vocabulary");
