@@ -10,6 +10,7 @@
 
 extern "C" {
 #include "crucible/select/eesd_cuda.h"
+#include "crucible/select/greedy.h"
 }
 #include "crucible/select/eesd_kernels.cuh"
 
@@ -32,13 +33,22 @@ struct share {
     struct state *state;
     struct best *of_block, *best; /* best: 2 * CARDS_MOST, of this pick and of the one before */
     uint8_t *plain;               /* rows as they come: 2 * STAGING */
+    struct best *given;           /* what is in S already */
     uint32_t first, blocks;       /* blocks of candidates */
     uint32_t multiprocessors;
 };
 
 struct run {
     const struct cru_eesd_pool *pool;
+    const struct cru_eesd_plan *plan;
     const uint32_t *members;
+    /* on the host, of each member: the gain; room for a heap; zeros; in S; its cover by the given
+     */
+    int64_t *gain;
+    uint32_t *heap, *round;
+    bool *taken;
+    int32_t *cover;
+    int64_t objective; /* of the given */
     uint32_t n, pieces, tiles, blocks, block;
     size_t most; /* picks */
     int n_shares;
@@ -71,6 +81,12 @@ static double now(void) {
 extern "C" int cru_cuda_cards(struct cru_error *err) {
     int n = 0, good = 0;
     cudaError_t code = cudaGetDeviceCount(&n);
+    int driver = 0;
+    if (code == cudaErrorInsufficientDriver && cudaDriverGetVersion(&driver) == cudaSuccess &&
+        driver == 0) {
+        (void)cru_fail(err, CRU_FATAL, "CUDA: 'card': this machine has no driver for one");
+        return 0;
+    }
     if (code != cudaSuccess) {
         (void)cru_fail(err, CRU_FATAL, "CUDA: 'card': %s", cudaGetErrorString(code));
         return 0;
@@ -149,6 +165,29 @@ static enum cru_status pass(const struct run *r, const struct share *s, const ui
     return CRU_OK;
 }
 
+/* Takes the best of a candidate from each of `shares`, with the rows it raises listed in `raised`.
+ */
+static enum cru_status take_best(const struct run *r, const struct share *s,
+                                 const struct best *best, int shares, uint8_t *raised) {
+    struct raise raise = {};
+    raise.rows = s->rows;
+    raise.raised = raised;
+    raise.limits = s->limits;
+    raise.cover = s->cover;
+    raise.weight = s->weight;
+    raise.taken = s->taken;
+    raise.best = best;
+    raise.cards = (uint32_t)shares;
+    raise.state = s->state;
+    raise.picks = s->picks;
+    raise.gains = s->gains;
+    raise.n = r->n;
+    raise.pieces = r->pieces;
+    raise_kernel<<<s->multiprocessors * RAISE_BLOCKS, RAISE_THREADS, r->pieces *(UNITS * UNIT),
+                   s->stream>>>(raise);
+    return check(r, cudaGetLastError(), "cover");
+}
+
 /* A kernel's leave to use more shared memory than the 48 KiB of old cards. */
 static enum cru_status pass_allow(const struct run *r) {
     const cudaFuncAttribute most = cudaFuncAttributeMaxDynamicSharedMemorySize;
@@ -185,11 +224,12 @@ static enum cru_status share_open(const struct run *r, struct share *s) {
         (status = take(r, &s->taken, r->n, true)) ||
         (status = take(r, &s->limits, padded / TILE * LIMITS, false)) ||
         (status = take(r, &s->cover, r->n, true)) || (status = take(r, &s->weight, r->n, false)) ||
-        (status = take(r, &s->picks, r->most, false)) ||
-        (status = take(r, &s->gains, r->most, false)) ||
+        (status = take(r, &s->picks, r->most + 1, false)) ||
+        (status = take(r, &s->gains, r->most + 1, false)) ||
         (status = take(r, &s->gain, padded, true)) || (status = take(r, &s->state, 1, true)) ||
         (status = take(r, &s->of_block, BEST_BLOCKS * (size_t)count, false)) ||
         (status = take(r, &s->best, 2 * CARDS_MOST, true)) ||
+        (status = take(r, &s->given, r->plan->n_given + 1, false)) ||
         (s == r->share && (status = take(r, &s->plain, 2 * (size_t)STAGING, false))))
         return status;
     if (r->pool->cost) status = take(r, &s->cost, r->n, false);
@@ -239,12 +279,48 @@ static enum cru_status send_column(const struct run *r, T *share::*column, F val
     return check(r, code, "columns to the card");
 }
 
-static enum cru_status send(const struct run *r, uint64_t budget) {
+/* Puts the given into S on every card, and works out what they are worth together. */
+static enum cru_status send_given(struct run *r) {
+    const struct cru_eesd_plan *plan = r->plan;
+    const uint32_t *end = r->members + r->n;
+    struct best *given = (struct best *)calloc(plan->n_given + 1, sizeof *given);
+    size_t n = 0;
+    enum cru_status status = CRU_OK;
+    if (!given) return cru_fail_memory(r->err, "what is selected already");
+    for (size_t k = 0; k < plan->n_given; k++) {
+        const uint32_t *at = std::lower_bound(r->members, end, plan->given[k]);
+        if (at == end || *at != plan->given[k] || r->taken[at - r->members]) continue;
+        given[n].position = (uint32_t)(at - r->members);
+        given[n].found = 1;
+        r->taken[given[n++].position] = true;
+        if (r->pool->bonus) r->objective += r->pool->bonus[*at];
+    }
+    for (int g = 0; !status && g < r->n_shares; g++) {
+        const struct share *s = &r->share[g];
+        cudaError_t code = cudaSetDevice(s->card);
+        if (code == cudaSuccess)
+            code = cudaMemcpy(s->given, given, n * sizeof *given, cudaMemcpyHostToDevice);
+        if (code == cudaSuccess) code = cudaDeviceSynchronize(); /* that was on another stream */
+        status = check(r, code, "what is selected already");
+        for (size_t k = 0; !status && k < n; k++) status = take_best(r, s, s->given + k, 1, NULL);
+        if (!status) status = check(r, cudaStreamSynchronize(s->stream), "cover");
+    }
+    free(given);
+    if (status || n == 0) return status;
+    TRY(cudaMemcpy(r->cover, r->share[r->n_shares - 1].cover, r->n * sizeof *r->cover,
+                   cudaMemcpyDeviceToHost),
+        "cover");
+    for (uint32_t i = 0; i < r->n; i++)
+        r->objective += (int64_t)r->cover[i] * r->pool->weight[r->members[i]];
+    return CRU_OK;
+}
+
+static enum cru_status send(struct run *r) {
     const struct cru_eesd_pool *pool = r->pool;
     const struct share *main = &r->share[0];
     struct state state = {};
     enum cru_status status;
-    state.left = budget;
+    state.left = r->plan->budget;
     state.n_rows = r->n;
     TRY(cudaSetDevice(main->card), "card");
     if ((status = send_rows(r, main))) return status;
@@ -264,8 +340,13 @@ static enum cru_status send(const struct run *r, uint64_t budget) {
         TRY(cudaMemcpy(s->state, &state, sizeof state, cudaMemcpyHostToDevice),
             "state to the card");
         TRY(cudaDeviceSynchronize(), "card"); /* the copies above were on another stream */
-        limits_kernel<<<s->multiprocessors * 4, 256, 0, s->stream>>>(s->weight, r->n, r->tiles,
-                                                                     s->limits);
+    }
+    if (!status) status = send_given(r);
+    for (int g = 0; !status && g < r->n_shares; g++) {
+        const struct share *s = &r->share[g];
+        TRY(cudaSetDevice(s->card), "card");
+        limits_kernel<<<s->multiprocessors * 4, 256, 0, s->stream>>>(s->cover, s->weight, r->n,
+                                                                     r->tiles, s->limits);
         TRY(cudaGetLastError(), "limits");
         TRY(cudaStreamSynchronize(s->stream), "limits");
     }
@@ -301,7 +382,7 @@ static void run_close(struct run *r) {
         struct share *s = &r->share[g];
         void *memory[] = {s->rows,   s->raised,   s->taken, s->limits, s->cover,
                           s->weight, s->picks,    s->gains, s->gain,   s->cost,
-                          s->state,  s->of_block, s->best,  s->plain};
+                          s->state,  s->of_block, s->best,  s->plain,  s->given};
         cudaEvent_t events[] = {s->found[0], s->found[1], s->start, s->passed, s->finished};
         if (cudaSetDevice(s->card) != cudaSuccess) continue;
         if (s->stream) (void)cudaStreamSynchronize(s->stream);
@@ -335,7 +416,6 @@ static enum cru_status queue_pick(const struct run *r, size_t pick) {
     }
     for (int g = 0; g < r->n_shares; g++) {
         const struct share *s = &r->share[g];
-        struct raise raise = {};
         enum cru_status status;
         TRY(cudaSetDevice(s->card), "card");
         for (int h = 0; h < r->n_shares; h++) {
@@ -346,22 +426,7 @@ static enum cru_status queue_pick(const struct run *r, size_t pick) {
                                     other->card, sizeof *s->best, s->stream),
                 "best of another card");
         }
-        raise.rows = s->rows;
-        raise.raised = s->raised;
-        raise.limits = s->limits;
-        raise.cover = s->cover;
-        raise.weight = s->weight;
-        raise.taken = s->taken;
-        raise.best = s->best + turn;
-        raise.cards = (uint32_t)r->n_shares;
-        raise.state = s->state;
-        raise.picks = s->picks;
-        raise.gains = s->gains;
-        raise.n = r->n;
-        raise.pieces = r->pieces;
-        raise_kernel<<<s->multiprocessors * RAISE_BLOCKS, RAISE_THREADS, r->pieces *(UNITS * UNIT),
-                       s->stream>>>(raise);
-        TRY(cudaGetLastError(), "cover");
+        if ((status = take_best(r, s, s->best + turn, r->n_shares, s->raised))) return status;
         if ((status = pass(r, s, s->raised, false))) return status;
     }
     return CRU_OK;
@@ -414,41 +479,24 @@ static uint64_t cost_of(const struct run *r, uint32_t place) {
     return r->pool->cost ? r->pool->cost[r->members[place]] : 1;
 }
 
-/* What a set within the budget can have beyond the picks at most: as headroom() in eesd.c. */
-static int64_t headroom(const struct run *r, const int64_t *gain, uint32_t *outside, size_t n,
-                        uint64_t budget) {
-    auto worse = [r, gain](uint32_t a, uint32_t b) {
-        __int128 x = (__int128)gain[a] * (__int128)cost_of(r, b);
-        __int128 y = (__int128)gain[b] * (__int128)cost_of(r, a);
-        return x != y ? x < y : a > b;
-    };
-    int64_t room = 0;
-    uint64_t left = budget;
-    std::make_heap(outside, outside + n, worse);
-    while (left > 0 && n > 0) {
-        std::pop_heap(outside, outside + n, worse);
-        uint32_t place = outside[--n];
-        uint64_t cost = cost_of(r, place);
-        if (cost > budget) continue;
-        if (gain[place] == 0) break;
-        if (cost <= left) {
-            room += gain[place];
-            left -= cost;
-        } else {
-            room += (int64_t)(((__int128)gain[place] * (__int128)left + (__int128)cost - 1) /
-                              (__int128)cost);
-            left = 0;
-        }
-    }
-    return room;
+/* What a set within the budget can have beyond S at most: all gains are known. */
+static int64_t headroom(const struct run *r) {
+    struct cru_greedy greedy = {};
+    greedy.gains.pool = r->pool;
+    greedy.gains.members = r->members;
+    greedy.gains.n = r->n;
+    greedy.gains.bound = r->gain;
+    greedy.gains.round = r->round;
+    greedy.heap = r->heap;
+    greedy.taken = r->taken;
+    cru_greedy_fill(&greedy);
+    return cru_greedy_headroom(&greedy, r->plan->budget);
 }
 
-static enum cru_status fetch(const struct run *r, uint64_t budget, int64_t *gain, uint32_t *outside,
-                             struct cru_eesd_result *result) {
+static enum cru_status fetch(const struct run *r, struct cru_eesd_result *result) {
     const struct share *main = &r->share[0];
     struct state state;
-    size_t n_outside = 0;
-    enum cru_status status = fetch_gains(r, gain);
+    enum cru_status status = fetch_gains(r, r->gain);
     if (status) return status;
     TRY(cudaSetDevice(main->card), "card");
     TRY(cudaMemcpy(&state, main->state, sizeof state, cudaMemcpyDeviceToHost), "picks");
@@ -463,30 +511,30 @@ static enum cru_status fetch(const struct run *r, uint64_t budget, int64_t *gain
     TRY(cudaMemcpy(result->gains, main->gains, result->n * sizeof *result->gains,
                    cudaMemcpyDeviceToHost),
         "picks");
-    result->spent = budget - state.left;
+    result->spent = r->plan->budget - state.left;
     /* the gains of all pairs once, and of the raised rows with all candidates */
     result->evaluations = r->n + state.raised;
+    result->objective = r->objective;
     for (size_t i = 0; i < result->n; i++) {
         result->objective += result->gains[i];
-        gain[result->picks[i]] = -1;
+        r->taken[result->picks[i]] = true;
+        result->picks[i] = r->members[result->picks[i]];
     }
-    for (uint32_t i = 0; i < r->n; i++)
-        if (gain[i] >= 0) outside[n_outside++] = i;
-    result->upper = result->objective + headroom(r, gain, outside, n_outside, budget);
-    for (size_t i = 0; i < result->n; i++) result->picks[i] = r->members[result->picks[i]];
+    result->upper = result->objective + headroom(r);
     return CRU_OK;
 }
 
 /* The best single document that the budget can pay, by the first pass; n when there is none. */
-static uint32_t best_single(const struct run *r, const int64_t *gain, uint64_t budget) {
+static uint32_t best_single(const struct run *r) {
     uint32_t best = r->n;
     for (uint32_t i = 0; i < r->n; i++)
-        if (cost_of(r, i) <= budget && (best == r->n || gain[i] > gain[best])) best = i;
+        if (!r->taken[i] && cost_of(r, i) <= r->plan->budget &&
+            (best == r->n || r->gain[i] > r->gain[best]))
+            best = i;
     return best;
 }
 
-static enum cru_status run_greedy(const struct run *r, uint64_t budget, int64_t *gain,
-                                  uint32_t *outside, struct cru_eesd_result *result) {
+static enum cru_status run_greedy(const struct run *r, struct cru_eesd_result *result) {
     uint32_t single = r->n;
     int64_t single_gain = 0;
     enum cru_status status;
@@ -498,15 +546,16 @@ static enum cru_status run_greedy(const struct run *r, uint64_t budget, int64_t 
         TRY(cudaEventRecord(s->passed, s->stream), "event");
     }
     if (r->pool->cost) {
-        if ((status = fetch_gains(r, gain))) return status;
-        single = best_single(r, gain, budget);
-        if (single < r->n) single_gain = gain[single];
+        if ((status = fetch_gains(r, r->gain))) return status;
+        single = best_single(r);
+        if (single < r->n) single_gain = r->gain[single];
     }
-    if ((status = pick_all(r)) || (status = fetch(r, budget, gain, outside, result))) return status;
-    if (single < r->n && single_gain > result->objective) {
+    if ((status = pick_all(r)) || (status = fetch(r, result))) return status;
+    if (single < r->n && single_gain + r->objective > result->objective) {
         result->n = 1;
         result->picks[0] = r->members[single];
-        result->gains[0] = result->objective = single_gain;
+        result->gains[0] = single_gain;
+        result->objective = r->objective + single_gain;
         result->spent = cost_of(r, single);
         result->single = true;
     }
@@ -524,23 +573,35 @@ static void read_times(const struct run *r, struct cru_eesd_cuda_times *times) {
     }
 }
 
-extern "C" enum cru_status cru_eesd_select_cuda(const struct cru_eesd_pool *pool,
-                                                const uint32_t *members, size_t n, uint64_t budget,
-                                                int shares, struct cru_eesd_result *result,
-                                                struct cru_eesd_cuda_times *times,
-                                                struct cru_error *err) {
+static enum cru_status run_take_memory(struct run *r) {
+    r->gain = (int64_t *)malloc(r->n * sizeof *r->gain);
+    r->heap = (uint32_t *)malloc(r->n * sizeof *r->heap);
+    r->round = (uint32_t *)calloc(r->n, sizeof *r->round);
+    r->taken = (bool *)calloc(r->n, sizeof *r->taken);
+    r->cover = r->plan->n_given ? (int32_t *)malloc(r->n * sizeof *r->cover) : NULL;
+    if (!r->gain || !r->heap || !r->round || !r->taken || (r->plan->n_given && !r->cover))
+        return cru_fail_memory(r->err, "selection of a stratum");
+    return CRU_OK;
+}
+
+extern "C" enum cru_status
+cru_eesd_run_cuda(const struct cru_eesd_pool *pool, const uint32_t *members, size_t n,
+                  const struct cru_eesd_plan *plan, int shares, struct cru_eesd_result *result,
+                  struct cru_eesd_cuda_times *times, struct cru_error *err) {
     const double began = now();
     struct run run = {}, *r = &run;
     enum cru_status status;
-    int64_t *gain;
-    uint32_t *outside;
     int before = 0;
     cru_eesd_result_release(result);
     if (times) *times = {};
-    if (n == 0 || budget == 0) return CRU_OK;
+    if (plan->method != CRU_METHOD_LAZY)
+        return cru_fail(err, CRU_USAGE, "device: 'cuda': computes the method lazy, not %s",
+                        cru_method_name(plan->method));
+    if (n == 0 || (plan->budget == 0 && plan->n_given == 0)) return CRU_OK;
     if (n > INT32_MAX - 4 * TILE)
         return cru_fail(err, CRU_FATAL, "CUDA: '%zu documents': too many for a card", n);
     r->pool = pool;
+    r->plan = plan;
     r->members = members;
     r->err = err;
     r->n = (uint32_t)n;
@@ -548,21 +609,19 @@ extern "C" enum cru_status cru_eesd_select_cuda(const struct cru_eesd_pool *pool
     r->tiles = (uint32_t)((n + TILE - 1) / TILE);
     r->block = pass_block(r->pieces);
     r->blocks = (uint32_t)((n + r->block - 1) / r->block);
-    r->most = budget < n ? (size_t)budget : n;
-    gain = (int64_t *)malloc(n * sizeof *gain);
-    outside = (uint32_t *)malloc(n * sizeof *outside);
-    status = gain && outside ? CRU_OK : cru_fail_memory(err, "selection of a stratum");
+    r->most = plan->budget < n ? (size_t)plan->budget : n;
     (void)cudaGetDevice(&before);
-    if (!status && !(status = run_open(r, shares)) && !(status = send(r, budget))) {
+    if (!(status = run_take_memory(r)) && !(status = run_open(r, shares)) && !(status = send(r))) {
         if (times) times->setup = now() - began;
-        status = run_greedy(r, budget, gain, outside, result);
+        status = run_greedy(r, result);
     }
     if (!status && times) read_times(r, times);
     run_close(r);
     (void)cudaSetDevice(before);
     (void)cudaGetLastError(); /* a failure is told by status alone */
-    free(gain);
-    free(outside);
+    for (void *p :
+         {(void *)r->gain, (void *)r->heap, (void *)r->round, (void *)r->taken, (void *)r->cover})
+        free(p);
     if (status) cru_eesd_result_release(result);
     if (times) times->total = now() - began;
     return status;

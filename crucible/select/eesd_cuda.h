@@ -33,12 +33,12 @@ struct cru_eesd_cuda_times {
 /* How many cards can be used here; 0 with the reason in err. */
 int cru_cuda_cards(struct cru_error *err);
 
-/* As cru_eesd_select, with the same picks, order, gains, objective and upper. `evaluations` counts
- * what was computed in units of n dots, rounded down. shares: parts to cut the candidates into, one
- * for each card in turn; 0: one for each card. times may be NULL. */
-enum cru_status cru_eesd_select_cuda(const struct cru_eesd_pool *pool, const uint32_t *members,
-                                     size_t n, uint64_t budget, int shares,
-                                     struct cru_eesd_result *result,
-                                     struct cru_eesd_cuda_times *times, struct cru_error *err);
+/* As cru_eesd_run for the method lazy (CRU_USAGE for others), with the same picks, order, gains,
+ * objective and upper. `evaluations` counts what was computed in units of n dots. shares: parts to
+ * cut the candidates into, one for each card in turn; 0: one for each card. times may be NULL. */
+enum cru_status cru_eesd_run_cuda(const struct cru_eesd_pool *pool, const uint32_t *members,
+                                  size_t n, const struct cru_eesd_plan *plan, int shares,
+                                  struct cru_eesd_result *result, struct cru_eesd_cuda_times *times,
+                                  struct cru_error *err);
 
 #endif

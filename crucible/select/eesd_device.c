@@ -29,18 +29,19 @@ enum cru_status cru_device_parse(const char *name, enum cru_device *device, stru
     return cru_fail(err, CRU_USAGE, "device: '%s': auto, cpu and cuda are known", name);
 }
 
-enum cru_status cru_eesd_select_on(enum cru_device device, const struct cru_eesd_pool *pool,
-                                   const uint32_t *members, size_t n, uint64_t budget, int threads,
-                                   struct cru_eesd_result *result, struct cru_error *err) {
+enum cru_status cru_eesd_run_on(enum cru_device device, const struct cru_eesd_pool *pool,
+                                const uint32_t *members, size_t n, const struct cru_eesd_plan *plan,
+                                int threads, struct cru_eesd_result *result,
+                                struct cru_error *err) {
 #ifdef CRU_CUDA
     if (device == CRU_DEVICE_CUDA)
-        return cru_eesd_select_cuda(pool, members, n, budget, 0, result, NULL, err);
-    if (device == CRU_DEVICE_AUTO && (double)n * (double)n * (double)pool->d >= CARD_FROM &&
-        cards(NULL) > 0 &&
-        cru_eesd_select_cuda(pool, members, n, budget, 0, result, NULL, NULL) == CRU_OK)
+        return cru_eesd_run_cuda(pool, members, n, plan, 0, result, NULL, err);
+    if (device == CRU_DEVICE_AUTO && plan->method == CRU_METHOD_LAZY &&
+        (double)n * (double)n * (double)pool->d >= CARD_FROM && cards(NULL) > 0 &&
+        cru_eesd_run_cuda(pool, members, n, plan, 0, result, NULL, NULL) == CRU_OK)
         return CRU_OK;
 #else
     if (device == CRU_DEVICE_CUDA) return cards(err) > 0 ? CRU_OK : CRU_FATAL;
 #endif
-    return cru_eesd_select(pool, members, n, budget, CRU_SIMD_AUTO, threads, result, err);
+    return cru_eesd_run(pool, members, n, plan, CRU_SIMD_AUTO, threads, result, err);
 }

@@ -20,9 +20,10 @@ enum cru_device {
  * machine has none; CRU_USAGE for any other name. */
 enum cru_status cru_device_parse(const char *name, enum cru_device *device, struct cru_error *err);
 
-/* cru_eesd_select on that device. AUTO turns to the processor also when the card fails. */
-enum cru_status cru_eesd_select_on(enum cru_device device, const struct cru_eesd_pool *pool,
-                                   const uint32_t *members, size_t n, uint64_t budget, int threads,
-                                   struct cru_eesd_result *result, struct cru_error *err);
+/* cru_eesd_run on that device. CUDA computes the method lazy alone (CRU_USAGE for others); AUTO
+ * turns to the processor for them, and also when the card fails. */
+enum cru_status cru_eesd_run_on(enum cru_device device, const struct cru_eesd_pool *pool,
+                                const uint32_t *members, size_t n, const struct cru_eesd_plan *plan,
+                                int threads, struct cru_eesd_result *result, struct cru_error *err);
 
 #endif

@@ -444,7 +444,8 @@ __global__ void __launch_bounds__(BEST_THREADS)
 
 struct raise {
     const uint8_t *rows; /* tiles: all */
-    uint8_t *raised;     /* tiles: the rows whose cover the pick raises, in any order */
+    uint8_t *raised;     /* tiles: the rows whose cover the pick raises, in any order; NULL: the
+                          * pick was given, and is neither listed nor counted */
     int32_t *limits;     /* of the raised */
     int32_t *cover;
     const uint32_t *weight;
@@ -498,10 +499,12 @@ __global__ void __launch_bounds__(RAISE_THREADS, RAISE_BLOCKS) raise_kernel(cons
     for (uint32_t u = threadIdx.x; u < units; u += RAISE_THREADS)
         pick[u] = *(const uint4 *)(r.rows + unit_at(best.position, u, r.pieces));
     if (blockIdx.x == 0 && threadIdx.x == 0) {
-        r.picks[r.state->picked] = best.position;
-        r.gains[r.state->picked++] = best.gain;
-        r.state->left -= best.cost;
         r.taken[best.position] = 1;
+        if (r.raised) {
+            r.picks[r.state->picked] = best.position;
+            r.gains[r.state->picked++] = best.gain;
+            r.state->left -= best.cost;
+        }
     }
     __syncthreads();
     for (uint32_t group = (blockIdx.x * RAISE_THREADS + threadIdx.x) / 32; group * 8 < r.n;
@@ -513,6 +516,10 @@ __global__ void __launch_bounds__(RAISE_THREADS, RAISE_BLOCKS) raise_kernel(cons
         raise_dots(r.rows + (size_t)(group / 16) * r.pieces * PIECE + group % 16 * 1024, pick,
                    r.pieces, &one, &two);
         now = lane % 8 == 1 ? two : one;
+        if (!r.raised) {
+            if (now > old) r.cover[row] = now;
+            continue;
+        }
         uint32_t higher = __ballot_sync(~0u, now > old), base = 0, slot;
         if (!higher) continue;
         if (lane == 0) base = atomicAdd(&r.state->n_rows, __popc(higher));
@@ -532,7 +539,7 @@ __global__ void __launch_bounds__(RAISE_THREADS, RAISE_BLOCKS) raise_kernel(cons
                     *(const uint4 *)(r.rows + unit_at(from, u, r.pieces));
         }
     }
-    if (!last_block(&r.state->tickets[1])) return;
+    if (!r.raised || !last_block(&r.state->tickets[1])) return;
     /* what the last tile has no row for weighs nothing */
     const uint32_t n = *(volatile uint32_t *)&r.state->n_rows;
     for (uint32_t slot = n + threadIdx.x; slot < (n + TILE - 1) / TILE * TILE;
@@ -557,12 +564,13 @@ __global__ void tile_kernel(const uint8_t *plain, uint32_t n, uint32_t d, size_t
     }
 }
 
-/* The limits of the first pass: every row from 0 on without an end. */
-__global__ void limits_kernel(const uint32_t *weight, uint32_t n, uint32_t tiles, int32_t *limits) {
+/* The limits of the first pass: every row from its cover on without an end. */
+__global__ void limits_kernel(const int32_t *cover, const uint32_t *weight, uint32_t n,
+                              uint32_t tiles, int32_t *limits) {
     for (uint32_t i = blockIdx.x * blockDim.x + threadIdx.x; i < tiles * TILE;
          i += gridDim.x * blockDim.x) {
         int32_t *of_tile = limits + (size_t)(i / TILE) * LIMITS;
-        of_tile[i % TILE] = 0;
+        of_tile[i % TILE] = i < n ? -cover[i] : 0;
         of_tile[TILE + i % TILE] = INT32_MAX;
         limit_weight(of_tile, i % TILE, i < n ? weight[i] : 0);
     }

@@ -52,8 +52,8 @@ static enum cru_status pick_stratum(const struct cru_select *s, size_t b, uint64
     size_t n = members_of(s, b, rows);
     for (size_t i = 0; s->add > 0 && i < n; i++)
         if (before[rows[i]]) rows[s->n + plan.n_given++] = rows[i];
-    return cru_eesd_run(&pool, rows, n, &plan, CRU_SIMD_AUTO, (int)s->base.common->threads, result,
-                        err);
+    return cru_eesd_run_on(s->where, &pool, rows, n, &plan, (int)s->base.common->threads, result,
+                           err);
 }
 
 static enum cru_status pick_documents(struct cru_select *s, uint32_t *rows, struct cru_error *err) {

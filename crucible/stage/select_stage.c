@@ -142,9 +142,9 @@ static const struct cru_option options[] = {
     {.type = CRU_OPTION_CHOICE,
      .name = "device",
      .offset = AT(device),
-     .argument = "auto|cpu",
+     .argument = "auto|cpu|cuda",
      .fallback = "auto",
-     .help = "where to compute"},
+     .help = "where to compute; auto takes a card where there is one and the work is worth it"},
     {.type = CRU_OPTION_STRING,
      .name = "vocab",
      .offset = AT(vocab),
@@ -221,11 +221,19 @@ static enum cru_status parse_budget(struct cru_select *s, struct cru_error *err)
     return CRU_OK;
 }
 
+static enum cru_status parse_device(struct cru_select *s, struct cru_error *err) {
+    enum cru_status status = cru_device_parse(s->device, &s->where, err);
+    if (!status && s->where == CRU_DEVICE_CUDA && s->way != CRU_METHOD_LAZY)
+        status =
+            cru_fail(err, CRU_USAGE, "method: '%s': --device cuda computes lazy alone", s->method);
+    return status;
+}
+
 static enum cru_status select_open(struct cru_stage *stage, struct cru_error *err) {
     struct cru_select *s = (struct cru_select *)stage;
     enum cru_status status;
     init_columns(s);
-    if ((status = parse_budget(s, err))) return status;
+    if ((status = parse_budget(s, err)) || (status = parse_device(s, err))) return status;
     if (!s->embeddings) {
         if ((status = cru_embed_spec_parse(s->views, s->dim, &s->spec, err))) return status;
         s->d = s->spec.dim;

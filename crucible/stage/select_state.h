@@ -9,6 +9,7 @@
 
 #include "crucible/base/spill.h"
 #include "crucible/select/eesd.h"
+#include "crucible/select/eesd_device.h"
 #include "crucible/select/embed.h"
 #include "crucible/select/npy.h"
 #include "crucible/select/rups.h"
@@ -47,6 +48,7 @@ struct cru_select {
     struct cru_npy_ids *ids;        /* of its rows; NULL: rows are in document order */
     enum weights weights_kind;
     enum cru_method way;
+    enum cru_device where;
     struct axis axis[CRU_RUPS_AXES];
     size_t n_axes, n_values;
     bool fused; /* some axis has numbers: crucible.rups is written */

@@ -188,11 +188,14 @@ static void bench(size_t n, size_t d, size_t clusters, size_t k, int times, doub
     static struct world w;
     struct cru_eesd_result result;
     struct cru_eesd_cuda_times t = {};
+    struct cru_eesd_plan plan = {};
     struct cru_error err = {CRU_OK, ""};
     world_make(&w, n, d, clusters);
+    plan.method = CRU_METHOD_LAZY;
+    plan.budget = k;
     cru_eesd_result_init(&result);
     for (int i = 0; i < times; i++) {
-        if (cru_eesd_select_cuda(&w.pool, w.members.data(), n, k, 1, &result, &t, &err)) {
+        if (cru_eesd_run_cuda(&w.pool, w.members.data(), n, &plan, 1, &result, &t, &err)) {
             (void)fprintf(stderr, "%s\n", err.message);
             exit(2);
         }

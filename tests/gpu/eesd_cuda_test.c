@@ -118,38 +118,49 @@ static void judge(bool good, const char *what, const struct cru_eesd_result *a,
         }
 }
 
-static void on_card(const struct world *w, const uint32_t *members, size_t n, uint64_t budget,
-                    int shares, struct cru_eesd_result *r) {
+static void on_card(const struct world *w, size_t n, const struct cru_eesd_plan *plan, int shares,
+                    struct cru_eesd_result *r) {
     struct cru_error err = {CRU_OK, ""};
-    if (cru_eesd_select_cuda(&w->pool, members, n, budget, shares, r, NULL, &err)) {
+    if (cru_eesd_run_cuda(&w->pool, w->members, n, plan, shares, r, NULL, &err)) {
         (void)printf("FAILED: %s\n", err.message);
         failed++;
     }
 }
 
-static void on_processor(const struct world *w, const uint32_t *members, size_t n, uint64_t budget,
+static void on_processor(const struct world *w, size_t n, const struct cru_eesd_plan *plan,
                          enum cru_simd path, int threads, struct cru_eesd_result *r) {
     struct cru_error err = {CRU_OK, ""};
-    if (cru_eesd_select(&w->pool, members, n, budget, path, threads, r, &err)) {
+    if (cru_eesd_run(&w->pool, w->members, n, plan, path, threads, r, &err)) {
         (void)printf("FAILED: %s\n", err.message);
         failed++;
     }
+}
+
+static struct cru_eesd_plan plan_of(uint64_t budget) {
+    return (struct cru_eesd_plan){.method = CRU_METHOD_LAZY, .budget = budget};
 }
 
 /* Card, with the candidates in so many shares, against the processor. */
-static void compare(const struct world *w, size_t n, uint64_t budget, int shares) {
+static void compare_plan(const struct world *w, size_t n, const struct cru_eesd_plan *plan,
+                         int shares) {
     struct cru_eesd_result cpu, gpu;
     char what[160];
     cru_eesd_result_init(&cpu);
     cru_eesd_result_init(&gpu);
-    on_processor(w, w->members, n, budget, CRU_SIMD_AUTO, cru_threads_available(), &cpu);
-    on_card(w, w->members, n, budget, shares, &gpu);
-    (void)snprintf(what, sizeof what, "n %zu, d %zu, budget %llu, clusters %zu, %s%s%d shares", n,
-                   w->d, (unsigned long long)budget, w->clusters, w->pool.bonus ? "bonus, " : "",
-                   w->pool.cost ? "cost, " : "", shares);
+    on_processor(w, n, plan, CRU_SIMD_AUTO, cru_threads_available(), &cpu);
+    on_card(w, n, plan, shares, &gpu);
+    (void)snprintf(what, sizeof what,
+                   "n %zu, d %zu, budget %llu, given %zu, clusters %zu, %s%s%d shares", n, w->d,
+                   (unsigned long long)plan->budget, plan->n_given, w->clusters,
+                   w->pool.bonus ? "bonus, " : "", w->pool.cost ? "cost, " : "", shares);
     judge(same(&cpu, &gpu), what, &cpu, &gpu);
     cru_eesd_result_release(&cpu);
     cru_eesd_result_release(&gpu);
+}
+
+static void compare(const struct world *w, size_t n, uint64_t budget, int shares) {
+    const struct cru_eesd_plan plan = plan_of(budget);
+    compare_plan(w, n, &plan, shares);
 }
 
 /* Every shape of the kernel (256 candidates that stay, 128, and 256 that stream), both sides of
@@ -215,16 +226,38 @@ static void test_members(void) {
     world_release(&w);
 }
 
+/* Some rows are selected already: none, some, with repeats and strangers, nearly all. */
+static void test_given(void) {
+    for (int kind = 0; kind < 4; kind++) {
+        struct world w =
+            world_make(1300, 256, kind % 2 ? 9 : 0, kind & 1, kind & 2, 40 + (uint64_t)kind);
+        uint32_t given[1300];
+        struct cru_random r = {5};
+        struct cru_eesd_plan plan = plan_of(200);
+        plan.given = given;
+        for (size_t i = 0; i < 1300; i++) given[i] = (uint32_t)(cru_random_next(&r) % 1300);
+        for (plan.n_given = 1; plan.n_given < 1300; plan.n_given *= 6)
+            compare_plan(&w, 1200, &plan, 1 + kind % 3);
+        plan.n_given = 1300;
+        compare_plan(&w, 1200, &plan, 1);
+        plan.n_given = 20;
+        plan.budget = 0;
+        compare_plan(&w, 1200, &plan, 1);
+        world_release(&w);
+    }
+}
+
 /* A race would show as different answers. */
 static void test_again(void) {
     struct world w = world_make(20000, 256, 200, true, false, 13);
+    const struct cru_eesd_plan plan = plan_of(2000);
     struct cru_eesd_result first, again;
     cru_eesd_result_init(&first);
     cru_eesd_result_init(&again);
     compare(&w, w.n, 200, 1);
-    on_card(&w, w.members, w.n, 2000, 1, &first);
+    on_card(&w, w.n, &plan, 1, &first);
     for (int i = 0; i < 5; i++) {
-        on_card(&w, w.members, w.n, 2000, 1 + i % 3, &again);
+        on_card(&w, w.n, &plan, 1 + i % 3, &again);
         judge(same(&first, &again), "again", &first, &again);
     }
     cru_eesd_result_release(&first);
@@ -244,11 +277,12 @@ static void test_every_way(size_t clusters, uint64_t budget, bool all) {
                 {CRU_SIMD_AVX2, 0, false},
                 {CRU_SIMD_PLAIN, 0, true}};
     struct world w = world_make(50000, 256, clusters, true, false, 17);
+    const struct cru_eesd_plan plan = plan_of(budget);
     struct cru_eesd_result gpu, cpu;
     double from = seconds();
     cru_eesd_result_init(&gpu);
     cru_eesd_result_init(&cpu);
-    on_card(&w, w.members, w.n, budget, 1, &gpu);
+    on_card(&w, w.n, &plan, 1, &gpu);
     (void)printf("50,000 x 256, %zu clusters, k = %llu: card %.2f s", clusters,
                  (unsigned long long)budget, seconds() - from);
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
@@ -260,7 +294,7 @@ static void test_every_way(size_t clusters, uint64_t budget, bool all) {
             continue;
         }
         from = seconds();
-        on_processor(&w, w.members, w.n, budget, ways[i].path, threads, &cpu);
+        on_processor(&w, w.n, &plan, ways[i].path, threads, &cpu);
         (void)snprintf(what, sizeof what, "%s -j%d", cru_simd_name(ways[i].path), threads);
         (void)printf("; %s %.2f s", what, seconds() - from);
         (void)fflush(stdout);
@@ -285,6 +319,7 @@ int main(int argc, char **argv) {
     test_sizes();
     test_extremes();
     test_members();
+    test_given();
     if (argc == 1) {
         test_again();
         test_every_way(500, 1000, true);
