@@ -7,7 +7,7 @@
 #include "crucible/select/embed.h"
 
 /* Weights of the views; with only one view it has all. Topic decides, structure breaks ties. */
-static const double ALPHA_HASH = 0.85, ALPHA_STRUCTURE = 0.15;
+static const double ALPHA_TOPIC = 0.85, ALPHA_STRUCTURE = 0.15; /* hash and static share topic */
 
 enum {
     BLOCKS = 16,        /* each feature adds +-1 in one place of each of 16 blocks */
@@ -64,12 +64,22 @@ struct cru_embedder {
     struct feature *features;
     size_t n, capacity;
     int64_t *sums;
+    double *means; /* of the static view */
 };
 
-enum cru_status cru_embed_spec_parse(const char *views, int64_t dim, struct cru_embed_spec *spec,
-                                     struct cru_error *err) {
+bool cru_embed_wants_static(const char *views) {
+    struct cru_span rest = cru_span_of(views), view;
+    while (cru_span_split(&rest, ',', &view))
+        if (cru_span_is(cru_span_trim(view), "static")) return true;
+    return false;
+}
+
+enum cru_status cru_embed_spec_parse(const char *views, int64_t dim,
+                                     const struct cru_word_vectors *vectors,
+                                     struct cru_embed_spec *spec, struct cru_error *err) {
     struct cru_span rest = cru_span_of(views), view;
     bool hash = false;
+    size_t needed;
     memset(spec, 0, sizeof *spec);
     while (cru_span_split(&rest, ',', &view)) {
         view = cru_span_trim(view);
@@ -77,20 +87,29 @@ enum cru_status cru_embed_spec_parse(const char *views, int64_t dim, struct cru_
             hash = true;
         else if (cru_span_is(view, "structure"))
             spec->structure = true;
+        else if (cru_span_is(view, "static"))
+            spec->vectors = vectors;
         else
-            return cru_fail(err, CRU_USAGE, "unknown view: '%.*s': there are hash and structure",
+            return cru_fail(err, CRU_USAGE,
+                            "unknown view: '%.*s': there are hash, static and structure",
                             (int)view.n, view.p);
     }
-    if (!hash && !spec->structure)
-        return cru_fail(err, CRU_USAGE, "no view: '%s': there are hash and structure", views);
+    if (cru_embed_wants_static(views) != (vectors != NULL))
+        return cru_fail(err, CRU_USAGE,
+                        "views: '%s': the view static and --static MODEL go together", views);
+    if (!hash && !spec->structure && !spec->vectors)
+        return cru_fail(err, CRU_USAGE, "no view: '%s': there are hash, static and structure",
+                        views);
     if (dim < 64 || dim > CRU_EMBED_DIM_MOST || dim % 64)
         return cru_fail(err, CRU_USAGE, "dimension: '%lld': must be a multiple of 64 up to %d",
                         (long long)dim, CRU_EMBED_DIM_MOST);
-    if (hash && spec->structure && dim <= CRU_EMBED_STRUCTURE)
-        return cru_fail(err, CRU_USAGE, "dimension: '%lld': two views need at least 128",
-                        (long long)dim);
+    if (vectors) spec->static_dim = (cru_word_vectors_columns(vectors) + 63) / 64 * 64;
+    needed = spec->static_dim + (spec->structure ? CRU_EMBED_STRUCTURE : 0);
+    if ((size_t)dim < needed + (hash ? 64 : 0))
+        return cru_fail(err, CRU_USAGE, "dimension: '%lld': these views need at least %zu",
+                        (long long)dim, needed + (hash ? 64 : 0));
     spec->dim = (size_t)dim;
-    if (hash) spec->hash_dim = spec->dim - (spec->structure ? CRU_EMBED_STRUCTURE : 0);
+    if (hash) spec->hash_dim = spec->dim - needed;
     return CRU_OK;
 }
 
@@ -100,7 +119,8 @@ struct cru_embedder *cru_embedder_new(const struct cru_embed_spec *spec) {
     e->spec = *spec;
     e->parser = cru_json_parser_new();
     e->sums = calloc(spec->dim, sizeof *e->sums);
-    if (!e->parser || !e->sums) {
+    e->means = calloc(spec->static_dim + 1, sizeof *e->means);
+    if (!e->parser || !e->sums || !e->means) {
         cru_embedder_free(e);
         return NULL;
     }
@@ -113,6 +133,7 @@ void cru_embedder_free(struct cru_embedder *e) {
     free(e->slots);
     free(e->features);
     free(e->sums);
+    free(e->means);
     free(e);
 }
 
@@ -362,22 +383,42 @@ static void normalise(const int64_t *sums, size_t n, double alpha, float *x) {
     for (size_t k = 0; k < n; k++) x[k] = (float)((double)sums[k] * scale);
 }
 
-enum cru_status cru_embed_document(struct cru_embedder *e, const struct cru_doc *doc, float *x,
-                                   struct cru_error *err) {
+/* The sum of the word vectors has the direction of their mean. */
+static void place_static(struct cru_embedder *e, const uint32_t *ids, size_t n, double alpha,
+                         float *x) {
+    size_t dim = e->spec.static_dim;
+    double squares = 0, scale;
+    memset(e->means, 0, dim * sizeof *e->means);
+    cru_word_vectors_add(e->spec.vectors, ids, n, e->means);
+    for (size_t k = 0; k < dim; k++) squares += e->means[k] * e->means[k];
+    scale = squares > 0 && isfinite(squares) ? sqrt(alpha / squares) : 0;
+    for (size_t k = 0; k < dim; k++) x[k] = scale > 0 ? (float)(e->means[k] * scale) : 0;
+}
+
+enum cru_status cru_embed_document(struct cru_embedder *e, const struct cru_doc *doc,
+                                   const uint32_t *ids, size_t n, float *x, struct cru_error *err) {
     const struct cru_embed_spec *spec = &e->spec;
     struct cru_span text = doc->text;
+    bool topics = spec->hash_dim || spec->vectors;
+    double topic = spec->structure ? ALPHA_TOPIC : 1;
+    size_t at = spec->hash_dim;
     if (text.n > CRU_EMBED_TEXT) text.n = CRU_EMBED_TEXT;
+    if (spec->hash_dim && spec->vectors) topic /= 2;
     memset(e->sums, 0, spec->dim * sizeof *e->sums);
     if (spec->hash_dim) {
         if (!collect_features(e, text)) return cru_fail_memory(err, "features of a document");
         project(e, e->sums);
-        normalise(e->sums, spec->hash_dim, spec->structure ? ALPHA_HASH : 1, x);
+        normalise(e->sums, spec->hash_dim, topic, x);
+    }
+    if (spec->vectors) {
+        place_static(e, ids, n, topic, x + at);
+        at += spec->static_dim;
     }
     if (spec->structure) {
-        place_structure(e, doc, text, e->sums + spec->hash_dim);
-        normalise(e->sums + spec->hash_dim, CRU_EMBED_STRUCTURE,
-                  spec->hash_dim ? ALPHA_STRUCTURE : 1, x + spec->hash_dim);
-        for (size_t k = spec->hash_dim + CRU_EMBED_STRUCTURE; k < spec->dim; k++) x[k] = 0;
+        place_structure(e, doc, text, e->sums + at);
+        normalise(e->sums + at, CRU_EMBED_STRUCTURE, topics ? ALPHA_STRUCTURE : 1, x + at);
+        at += CRU_EMBED_STRUCTURE;
     }
+    for (; at < spec->dim; at++) x[at] = 0;
     return CRU_OK;
 }

@@ -11,12 +11,14 @@
 #include "crucible/select/embed.h"
 #include "crucible/select/npy.h"
 #include "crucible/stage/stage.h"
+#include "crucible/stage/static_view.h"
 
 struct embed_stage {
     struct cru_stage base;
-    const char *views;
+    const char *views, *model;
     int64_t dim;
     struct cru_embed_spec spec;
+    struct cru_static_view *view; /* NULL without --static */
     struct cru_output *output;
     uint64_t rows;
 };
@@ -27,7 +29,13 @@ static const struct cru_option options[] = {
      .offset = offsetof(struct embed_stage, views),
      .argument = "A,B",
      .fallback = CRU_EMBED_VIEWS,
-     .help = "views to join: hash, structure"},
+     .help = "views to join: hash, static, structure"},
+    {.type = CRU_OPTION_STRING,
+     .name = "static",
+     .offset = offsetof(struct embed_stage, model),
+     .argument = "MODEL",
+     .help = "word vectors of the static view: a directory with model.safetensors and "
+             "tokenizer.json, or a .safetensors or .npy beside a tokenizer.json"},
     {.type = CRU_OPTION_INT,
      .name = "dim",
      .offset = offsetof(struct embed_stage, dim),
@@ -48,7 +56,10 @@ static enum cru_status write_header(struct embed_stage *e, struct cru_error *err
 
 static enum cru_status embed_open(struct cru_stage *stage, struct cru_error *err) {
     struct embed_stage *e = (struct embed_stage *)stage;
-    enum cru_status status = cru_embed_spec_parse(e->views, e->dim, &e->spec, err);
+    enum cru_status status = e->model ? cru_static_view_open(e->model, &e->view, err) : CRU_OK;
+    if (!status)
+        status = cru_embed_spec_parse(
+            e->views, e->dim, e->view ? cru_static_view_vectors(e->view) : NULL, &e->spec, err);
     if (status) return status;
     if (strcmp(stage->common->output, "-") == 0)
         return cru_fail(err, CRU_USAGE, "output: '-': vectors need a file: -o FILE.npy");
@@ -60,13 +71,17 @@ static enum cru_status embed_run(struct cru_stage *stage, struct cru_batch *batc
                                  struct cru_error *err) {
     struct embed_stage *e = (struct embed_stage *)stage;
     struct cru_embedder *embedder = cru_embedder_new(&e->spec);
+    struct cru_ids ids = {0};
     enum cru_status status = embedder ? CRU_OK : cru_fail_memory(err, "embedding of a batch");
     for (size_t i = 0; !status && i < batch->n; i++) {
         float *x = cru_arena_calloc(&batch->arena, e->spec.dim, sizeof *x);
         batch->docs[i].scratch = x;
-        status = x ? cru_embed_document(embedder, &batch->docs[i], x, err)
-                   : cru_fail_memory(err, "a document's row");
+        if (!x) status = cru_fail_memory(err, "a document's row");
+        if (!status && e->view)
+            status = cru_static_view_ids(e->view, batch->docs[i].text, &ids, err);
+        if (!status) status = cru_embed_document(embedder, &batch->docs[i], ids.p, ids.n, x, err);
     }
+    cru_ids_release(&ids);
     cru_embedder_free(embedder);
     return status;
 }
@@ -110,7 +125,9 @@ static void embed_stats(struct cru_stage *stage, struct cru_buffer *json) {
 static void embed_release(struct cru_stage *stage) {
     struct embed_stage *e = (struct embed_stage *)stage;
     cru_output_abandon(e->output);
+    cru_static_view_free(e->view);
     e->output = NULL;
+    e->view = NULL;
 }
 
 const struct cru_stage_class cru_embed_stage = {

@@ -70,7 +70,13 @@ static const struct cru_option options[] = {
      .offset = AT(views),
      .argument = "A,B",
      .fallback = CRU_EMBED_VIEWS,
-     .help = "views of the built-in vectors: hash, structure"},
+     .help = "views of the built-in vectors: hash, static, structure"},
+    {.type = CRU_OPTION_STRING,
+     .name = "static",
+     .offset = AT(model),
+     .argument = "MODEL",
+     .help = "word vectors of the static view: a directory with model.safetensors and "
+             "tokenizer.json, or a .safetensors or .npy beside a tokenizer.json"},
     {.type = CRU_OPTION_INT,
      .name = "dim",
      .offset = AT(dim),
@@ -235,7 +241,10 @@ static enum cru_status select_open(struct cru_stage *stage, struct cru_error *er
     init_columns(s);
     if ((status = parse_budget(s, err)) || (status = parse_device(s, err))) return status;
     if (!s->embeddings) {
-        if ((status = cru_embed_spec_parse(s->views, s->dim, &s->spec, err))) return status;
+        if (s->model && (status = cru_static_view_open(s->model, &s->view, err))) return status;
+        status = cru_embed_spec_parse(
+            s->views, s->dim, s->view ? cru_static_view_vectors(s->view) : NULL, &s->spec, err);
+        if (status) return status;
         s->d = s->spec.dim;
         s->rows.element = s->d;
     }
@@ -264,8 +273,8 @@ static double factor_value(struct cru_json_parser *parser, const struct cru_doc 
 }
 
 static enum cru_status find(struct cru_select *s, struct cru_batch *batch, struct cru_doc *doc,
-                            struct cru_json_parser *parser, struct cru_embedder *embedder, float *x,
-                            struct cru_error *err) {
+                            struct cru_json_parser *parser, struct cru_embedder *embedder,
+                            struct cru_ids *ids, float *x, struct cru_error *err) {
     size_t d = s->embeddings ? 0 : s->d;
     struct found *found = cru_arena_alloc(&batch->arena, sizeof *found + d);
     enum cru_status status = CRU_OK;
@@ -295,7 +304,8 @@ static enum cru_status find(struct cru_select *s, struct cru_batch *batch, struc
         for (size_t f = 0; f < s->axis[k].n; f++)
             found->values[s->axis[k].first + f] = factor_value(parser, doc, &s->axis[k].factor[f]);
     if (s->embeddings) return CRU_OK;
-    if ((status = cru_embed_document(embedder, doc, x, err))) return status;
+    if (s->view && (status = cru_static_view_ids(s->view, doc->text, ids, err))) return status;
+    if ((status = cru_embed_document(embedder, doc, ids->p, ids->n, x, err))) return status;
     (void)cru_row_quantise(x, d, found->row, d);
     return CRU_OK;
 }
@@ -306,11 +316,13 @@ static enum cru_status select_run(struct cru_stage *stage, struct cru_batch *bat
     struct cru_json_parser *parser = cru_json_parser_new();
     struct cru_embedder *embedder = s->embeddings ? NULL : cru_embedder_new(&s->spec);
     float *x = s->embeddings ? NULL : malloc(s->d * sizeof *x);
+    struct cru_ids ids = {0};
     enum cru_status status = CRU_OK;
     if (!parser || (!s->embeddings && (!embedder || !x)))
         status = cru_fail_memory(err, "embedding of a batch");
     for (size_t i = 0; !status && i < batch->n; i++)
-        status = find(s, batch, &batch->docs[i], parser, embedder, x, err);
+        status = find(s, batch, &batch->docs[i], parser, embedder, &ids, x, err);
+    cru_ids_release(&ids);
     free(x);
     cru_embedder_free(embedder);
     cru_json_parser_free(parser);
@@ -512,6 +524,8 @@ static void select_release(struct cru_stage *stage) {
     for (size_t v = 0; v < VALUES; v++) cru_spill_release(&s->values[v]);
     for (size_t k = 0; k < CRU_RUPS_AXES; k++) cru_spill_release(&s->q[k]);
     for (size_t b = 0; b < CRU_STRATA_MAX; b++) cru_eesd_result_release(&s->result[b]);
+    cru_static_view_free(s->view);
+    s->view = NULL;
     cru_npy_close(s->vectors);
     cru_npy_ids_free(s->ids);
     s->vectors = NULL;

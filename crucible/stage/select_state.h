@@ -15,6 +15,7 @@
 #include "crucible/select/rups.h"
 #include "crucible/select/strata.h"
 #include "crucible/stage/stage.h"
+#include "crucible/stage/static_view.h"
 #include "crucible/stage/token_count.h"
 
 enum { FACTORS = 3, VALUES = CRU_RUPS_AXES * FACTORS }; /* of a composite axis; of all axes */
@@ -37,11 +38,12 @@ struct cru_select {
     struct cru_stage base;
     /* options */
     int64_t budget, budget_tokens, add, strata, dim, parts;
-    const char *embeddings, *axes, *weights, *method, *device, *views, *vocab;
+    const char *embeddings, *axes, *weights, *method, *device, *views, *model, *vocab;
     double quota, lambda, epsilon;
     bool mark;
     /* open */
     struct cru_embed_spec spec;
+    struct cru_static_view *view; /* of the static view; NULL without --static */
     struct cru_token_counter *counter;
     struct cru_error no_counter;    /* why there is none; told when a document needs one */
     struct cru_npy_reader *vectors; /* of --embeddings */

@@ -19,13 +19,13 @@ static void embed(const char *views, int64_t dim, struct cru_span text, const ch
     struct cru_batch batch;
     struct cru_doc *doc;
     cru_batch_init(&batch);
-    assert_int_equal(cru_embed_spec_parse(views, dim, &spec, NULL), CRU_OK);
+    assert_int_equal(cru_embed_spec_parse(views, dim, NULL, &spec, NULL), CRU_OK);
     e = cru_embedder_new(&spec);
     doc = cru_batch_add(&batch);
     assert_true(e && doc);
     doc->text = text;
     if (ddm) assert_int_equal(cru_doc_set_meta(&batch, doc, "ddm", cru_span_of(ddm)), CRU_OK);
-    assert_int_equal(cru_embed_document(e, doc, x, NULL), CRU_OK);
+    assert_int_equal(cru_embed_document(e, doc, NULL, 0, x, NULL), CRU_OK);
     cru_embedder_free(e);
     cru_batch_release(&batch);
 }
@@ -88,25 +88,25 @@ static void test_vector_does_not_depend_on_history(void **state) {
     for (size_t i = 0; i < 3u << 20; i++)
         big[i] = (char)(cru_mix64(i / 7 * 7 + i % 7 % 5) % 26 + 'a');
     for (size_t i = 6; i < 3u << 20; i += 7) big[i] = ' ';
-    assert_int_equal(cru_embed_spec_parse(CRU_EMBED_VIEWS, 256, &spec, NULL), CRU_OK);
+    assert_int_equal(cru_embed_spec_parse(CRU_EMBED_VIEWS, 256, NULL, &spec, NULL), CRU_OK);
     e = cru_embedder_new(&spec);
     assert_non_null(e);
     doc.text = CRU_SPAN("a few words, and then the same few words");
-    assert_int_equal(cru_embed_document(e, &doc, first, NULL), CRU_OK);
+    assert_int_equal(cru_embed_document(e, &doc, NULL, 0, first, NULL), CRU_OK);
     doc.text = cru_span_make(big, 3u << 20);
-    assert_int_equal(cru_embed_document(e, &doc, cut, NULL), CRU_OK);
+    assert_int_equal(cru_embed_document(e, &doc, NULL, 0, cut, NULL), CRU_OK);
     doc.text.n = CRU_EMBED_TEXT; /* what lies behind the first MiB is not looked at */
-    assert_int_equal(cru_embed_document(e, &doc, again, NULL), CRU_OK);
+    assert_int_equal(cru_embed_document(e, &doc, NULL, 0, again, NULL), CRU_OK);
     assert_memory_equal(cut, again, sizeof cut);
     doc.text = CRU_SPAN("a few words, and then the same few words");
-    assert_int_equal(cru_embed_document(e, &doc, again, NULL), CRU_OK);
+    assert_int_equal(cru_embed_document(e, &doc, NULL, 0, again, NULL), CRU_OK);
     assert_memory_equal(first, again, sizeof first);
     doc.text = CRU_SPAN("");
-    assert_int_equal(cru_embed_document(e, &doc, again, NULL), CRU_OK);
+    assert_int_equal(cru_embed_document(e, &doc, NULL, 0, again, NULL), CRU_OK);
     for (size_t k = 0; k < 256; k++) assert_true(again[k] == 0);
     /* a character cut in the middle, and bytes that are no UTF-8, are passed over */
     doc.text = cru_span_make("\xE7\xBC\x96\xE8\xAF", 5);
-    assert_int_equal(cru_embed_document(e, &doc, again, NULL), CRU_OK);
+    assert_int_equal(cru_embed_document(e, &doc, NULL, 0, again, NULL), CRU_OK);
     cru_embedder_free(e);
     free(big);
 }
@@ -139,11 +139,11 @@ static void test_ensemble(void **state) {
 static void test_spec(void **state) {
     struct cru_embed_spec spec;
     (void)state;
-    assert_int_equal(cru_embed_spec_parse("hash", 100, &spec, NULL), CRU_USAGE);
-    assert_int_equal(cru_embed_spec_parse("hash,structure", 64, &spec, NULL), CRU_USAGE);
-    assert_int_equal(cru_embed_spec_parse("hash,static", 256, &spec, NULL), CRU_USAGE);
-    assert_int_equal(cru_embed_spec_parse("", 256, &spec, NULL), CRU_USAGE);
-    assert_int_equal(cru_embed_spec_parse(" structure , hash", 256, &spec, NULL), CRU_OK);
+    assert_int_equal(cru_embed_spec_parse("hash", 100, NULL, &spec, NULL), CRU_USAGE);
+    assert_int_equal(cru_embed_spec_parse("hash,structure", 64, NULL, &spec, NULL), CRU_USAGE);
+    assert_int_equal(cru_embed_spec_parse("hash,static", 256, NULL, &spec, NULL), CRU_USAGE);
+    assert_int_equal(cru_embed_spec_parse("", 256, NULL, &spec, NULL), CRU_USAGE);
+    assert_int_equal(cru_embed_spec_parse(" structure , hash", 256, NULL, &spec, NULL), CRU_OK);
     assert_true(spec.structure && spec.hash_dim == 192 && spec.dim == 256);
 }
 
