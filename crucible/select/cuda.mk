@@ -16,5 +16,5 @@ endif
 
 $(B)/%.o: %.cu
 	@mkdir -p $(@D)
-	$(NVCC) $(NVCCFLAGS) -I. -MMD -MP -c $< -o $@
+	$(or $(NVCC),$(error nvcc is needed for $<)) $(NVCCFLAGS) -I. -MMD -MP -c $< -o $@
 -include $(foreach r,$(ROOMS),$(patsubst %.o,%.d,$(call cuda_objects,$(r))))
