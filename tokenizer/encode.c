@@ -119,7 +119,7 @@ static uint32_t *encode_new(struct cru_encoder *e, const unsigned char *p, size_
 static __attribute__((noinline)) uint32_t *encode_unseen(struct cru_encoder *e,
                                                          const unsigned char *p, size_t n,
                                                          struct cru_piece_key key, uint32_t *out) {
-    if (cru_word_cache_find(&e->words, key))
+    if (cru_word_cache_fetch(&e->words, key))
         return cru_word_cache_get(&e->words, cru_word_cache_place(&e->words, key), key, out);
     uint32_t *behind = encode_new(e, p, n, out);
     cru_word_cache_put(&e->words, key, out, (size_t)(behind - out));

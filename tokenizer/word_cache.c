@@ -25,57 +25,34 @@ static void table_free(void *p, size_t bytes) {
 }
 
 enum {
-    FIRST_BYTES = sizeof(struct cru_word_entry) << CRU_FIRST_BITS,
-    SECOND_BYTES = 2 * sizeof(struct cru_word_entry) << CRU_SECOND_BITS,
+    WORDS_BYTES = sizeof(struct cru_word_entry) << CRU_PLACE_BITS,
     LONGS_BYTES = sizeof(struct cru_long_entry) << CRU_LONG_BITS,
 };
 
 bool cru_word_cache_init(struct cru_word_cache *cache) {
     cache->pooled = 0;
-    cache->first = table_new(FIRST_BYTES);
-    cache->second = table_new(SECOND_BYTES);
+    cache->words = table_new(WORDS_BYTES);
     cache->longs = table_new(LONGS_BYTES);
     cache->pool = malloc(CRU_POOL_IDS * sizeof *cache->pool);
-    if (cache->first && cache->second && cache->longs && cache->pool) return true;
+    if (cache->words && cache->longs && cache->pool) return true;
     cru_word_cache_release(cache);
     return false;
 }
 
 void cru_word_cache_release(struct cru_word_cache *cache) {
-    table_free(cache->first, FIRST_BYTES);
-    table_free(cache->second, SECOND_BYTES);
+    table_free(cache->words, WORDS_BYTES);
     table_free(cache->longs, LONGS_BYTES);
     free(cache->pool);
     memset(cache, 0, sizeof *cache);
 }
 
-/* The set of a piece in `second`: other bits of the hash than its place in `first`. */
-static struct cru_word_entry *second_of(struct cru_word_cache *cache, struct cru_piece_key key) {
-    return cache->second[cru_word_hash(key) >> 16 & (((size_t)1 << CRU_SECOND_BITS) - 1)];
-}
-
-/* Puts the entry at its place; what was there goes to `second`, in place of the older of two. */
-static void place(struct cru_word_cache *cache, const struct cru_word_entry *entry) {
-    struct cru_piece_key key = {entry->low, entry->high};
-    struct cru_word_entry *first = &cache->first[cru_word_hash(key) >> (64 - CRU_FIRST_BITS)];
-    if (first->high) {
-        struct cru_word_entry *set = second_of(cache, (struct cru_piece_key){first->low, first->high});
-        set[1] = set[0];
-        set[0] = *first;
-    }
-    *first = *entry;
-}
-
-bool cru_word_cache_find(struct cru_word_cache *cache, struct cru_piece_key key) {
-    struct cru_word_entry *set = second_of(cache, key);
-    for (int i = 0; i < 2; i++) {
-        if (set[i].low != key.low || set[i].high != key.high) continue;
-        struct cru_word_entry found = set[i];
-        memset(&set[i], 0, sizeof set[i]);
-        place(cache, &found);
-        return true;
-    }
-    return false;
+bool cru_word_cache_fetch(struct cru_word_cache *cache, struct cru_piece_key key) {
+    size_t own = cru_word_place(key);
+    struct cru_word_entry *beside = &cache->words[own ^ 1], found = *beside;
+    if (found.low != key.low || found.high != key.high) return false;
+    *beside = cache->words[own];
+    cache->words[own] = found;
+    return true;
 }
 
 void cru_word_cache_put(struct cru_word_cache *cache, struct cru_piece_key key,
@@ -85,13 +62,14 @@ void cru_word_cache_put(struct cru_word_cache *cache, struct cru_piece_key key,
         memcpy(fresh.ids, ids, n * sizeof *ids);
     } else {
         if (cache->pooled + n > CRU_POOL_IDS) {
-            memset(cache->first, 0, FIRST_BYTES);
-            memset(cache->second, 0, SECOND_BYTES);
+            memset(cache->words, 0, WORDS_BYTES);
             cache->pooled = 0;
         }
         memcpy(cache->pool + cache->pooled, ids, n * sizeof *ids);
         fresh.ids[0] = (uint32_t)cache->pooled;
         cache->pooled += n;
     }
-    place(cache, &fresh);
+    size_t own = cru_word_place(key);
+    if (cache->words[own].high) cache->words[own ^ 1] = cache->words[own];
+    cache->words[own] = fresh;
 }

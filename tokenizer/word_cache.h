@@ -6,11 +6,12 @@
  *   entry, half a cache line:   [ low high | id id id | count ]
  *                                 bytes of the piece, zeros, number of bytes
  *
- *   first    [ e ][ e ][ e ] ...        one place an entry can have: read, compared, done
- *   second   [ e e ][ e e ] ...         what was driven out of it, two places an entry
+ *   words    [ e e ][ e e ][ e e ] ...    two to a cache line; a piece has a place of its own, where it
+ *                                         is looked for first, and the one beside it, where it stands
+ *                                         when another piece with the same place came later
  *
  * A piece of more than 3 ids keeps them in `pool`; when that is full, all is forgotten. Pieces of 16 to
- * 46 bytes have a table of their own. Some 22 MiB, whatever the text: a corpus has half a million
+ * 46 bytes have a table of their own. Some 20 MiB, whatever the text: a corpus has half a million
  * different words, and entries are asked for well before they are read. One thread.
  */
 #ifndef CRU_TOKENIZER_WORD_CACHE_H
@@ -25,8 +26,7 @@
 enum {
     CRU_CACHED_BYTES = 15,
     CRU_INLINE_IDS = 3,
-    CRU_FIRST_BITS = 18,
-    CRU_SECOND_BITS = 17,
+    CRU_PLACE_BITS = 19,
     CRU_LONG_BITS = 15,
     CRU_LONG_BYTES = 46,
     CRU_LONG_IDS = 20,
@@ -45,32 +45,31 @@ struct cru_long_entry {
 };
 
 struct cru_word_cache {
-    struct cru_word_entry *first;      /* [2^CRU_FIRST_BITS] */
-    struct cru_word_entry (*second)[2]; /* [2^CRU_SECOND_BITS] */
-    struct cru_long_entry *longs;      /* [2^CRU_LONG_BITS] */
-    uint32_t *pool;                    /* [CRU_POOL_IDS] */
+    struct cru_word_entry *words; /* [2^CRU_PLACE_BITS], at a multiple of 64 bytes */
+    struct cru_long_entry *longs; /* [2^CRU_LONG_BITS] */
+    uint32_t *pool;               /* [CRU_POOL_IDS] */
     size_t pooled;
 };
 
 bool cru_word_cache_init(struct cru_word_cache *cache); /* false when memory is short */
 void cru_word_cache_release(struct cru_word_cache *cache);
 
-/* Keeps the ids of a piece of 1 to CRU_CACHED_BYTES bytes that cru_word_cache_find does not know. */
+/* Keeps the ids of a piece of 1 to CRU_CACHED_BYTES bytes that is not in `words`. */
 void cru_word_cache_put(struct cru_word_cache *cache, struct cru_piece_key key,
                         const uint32_t *ids, size_t n);
 
-/* Moves the entry of the piece to its place in `first`, for cru_word_cache_get, if it is in `second`. */
-bool cru_word_cache_find(struct cru_word_cache *cache, struct cru_piece_key key);
+/* Exchanges the piece's place with the one beside it, if the piece stands there. */
+bool cru_word_cache_fetch(struct cru_word_cache *cache, struct cru_piece_key key);
 
-/* Two numbers of a key, for the two tables. */
-static inline uint64_t cru_word_hash(struct cru_piece_key key) {
-    return (key.low ^ key.high * 0xD1B54A32D192ED03u) * 0x9E3779B97F4A7C15u;
+/* The number of the place that is the piece's own. */
+static inline size_t cru_word_place(struct cru_piece_key key) {
+    uint64_t mixed = (key.low ^ key.high * 0xD1B54A32D192ED03u) * 0x9E3779B97F4A7C15u;
+    return mixed >> (64 - CRU_PLACE_BITS);
 }
 
-/* The only place in `first` that the piece can have. */
 static inline const struct cru_word_entry *cru_word_cache_place(const struct cru_word_cache *cache,
                                                                 struct cru_piece_key key) {
-    return &cache->first[cru_word_hash(key) >> (64 - CRU_FIRST_BITS)];
+    return &cache->words[cru_word_place(key)];
 }
 
 /* The ids at the piece's place, written to out, which has room for all of them and for INLINE_IDS + 1:
