@@ -84,12 +84,27 @@ static inline struct look look_short(const char *p, size_t n) {
 }
 #endif
 
+/* What the last byte of a word can mean; the rest of the bytes above ASCII and of marks that may
+ * stand behind a full stop is for cru_word_last_mark(). */
+enum { NOTHING, STOPS = 1, LOOK = 2, COUNTS = 4 };
+static const uint8_t last_byte[128] = {
+    ['.'] = STOPS | COUNTS, ['!'] = STOPS, ['?'] = STOPS, [':'] = COUNTS,
+    [')'] = LOOK | COUNTS,  ['"'] = LOOK,  [']'] = LOOK,  ['\''] = LOOK,
+    ['}'] = LOOK,           ['*'] = LOOK,  ['_'] = LOOK,  ['`'] = LOOK,
+};
+
 /* What stands behind the last letter or digit: the end of a sentence, the mark of an item. */
-static uint32_t end_flags(const char *p, size_t n) {
-    uint32_t flags = 0;
-    unsigned char c = cru_word_last_mark(cru_span_make(p, n));
-    if (c == '.' || c == '!' || c == '?') flags |= CRU_WORD_STOP;
-    if (n <= 5 && cru_word_is_ordinal(cru_span_make(p, n), false)) flags |= CRU_WORD_ORDINAL;
+static inline uint32_t end_flags(const char *p, size_t n) {
+    unsigned char c = (unsigned char)p[n - 1];
+    unsigned what = c < 0x80 ? last_byte[c] : LOOK;
+    if (what == NOTHING) return 0;
+    uint32_t flags = what & STOPS ? CRU_WORD_STOP : 0;
+    if (what & LOOK) {
+        c = cru_word_last_mark(cru_span_make(p, n));
+        if (c == '.' || c == '!' || c == '?') flags = CRU_WORD_STOP;
+    }
+    if (n <= 5 && (what & COUNTS) && cru_word_is_ordinal(cru_span_make(p, n), false))
+        flags |= CRU_WORD_ORDINAL;
     return flags;
 }
 
