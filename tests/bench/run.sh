@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # make bench: peers from PyPI in a virtual environment, each measured in the same run on the same bytes.
-#   tests/bench/run.sh BUILD [whole|memory|tokenizer|tokenize-stage|train-vocab|filter|dedup|select|skyline ...]     default: all of these
+#   tests/bench/run.sh BUILD [whole|memory|tokenizer|tokenize-stage|train-vocab|filter|dedup|score|select|skyline ...]     default: all of these
 #   tests/bench/run.sh BUILD tokenizer-patterns  other vocabularies and pre-tokenisers against the reference
 #   tests/bench/run.sh BUILD tokenizer-exact     the reference's ids over 270 MB; downloads 250 MB of Debian packages
 # Figures are CPU seconds of one pinned core unless a line says otherwise. Half an hour for all of it.
@@ -10,7 +10,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 build=$1
 shift
-[ $# -gt 0 ] || set -- whole memory tokenizer tokenize-stage train-vocab filter dedup select skyline
+[ $# -gt 0 ] || set -- whole memory tokenizer tokenize-stage train-vocab filter dedup score select skyline
 venv=$build/bench-venv
 work=$build/bench-work
 mkdir -p "$work"
@@ -107,6 +107,24 @@ PY
         BIN=$build/bin LIB=$build/lib taskset -c 0 sh tests/bench/filter_bench.sh "$work/filter.jsonl" "$venv/bin/python" ;;
     dedup)
         taskset -c 0 sh tests/bench/dedup_bench.sh "$build" ;;
+    score) # what the score tells, and its speed; CRUCIBLE_DATA holds traces/, web/ and labels/ (see ddm_traces.py)
+        data=${CRUCIBLE_DATA:-../shared/data}
+        if [ -d "$data/traces" ]; then
+            peers fasttext-wheel "numpy<2"
+            "$venv/bin/python" tests/bench/ddm_traces.py "$build/bin" "$data/traces" "$data/web" "$data/labels"
+            python3 - "$data/traces" "$work" <<'PY'
+import glob, json, sys
+rows = [json.loads(l) for f in sorted(glob.glob(sys.argv[1] + "/*math500*.jsonl")) for l in open(f)]
+with open(sys.argv[2] + "/traces.jsonl", "w") as out:
+    for r in rows: out.write(json.dumps({"text": r["full_response"]}, ensure_ascii=False) + "\n")
+PY
+            taskset -c 0 "$build/bench/ddm_speed" traces "$work/traces.jsonl"
+        else
+            echo "no traces in $data"
+        fi
+        documents
+        echo "documents of this machine, profile web"
+        taskset -c 0 "$build/bench/ddm_speed" web "$work/documents.jsonl" ;;
     select)
         python3 tests/bench/select_bench.py --crucible "$build/bin/crucible-select" --venv "$venv" --core 0 ;;
     skyline)
