@@ -128,6 +128,7 @@ surplus_avx2(const int32_t *dot, const uint16_t *cover, const uint16_t *weight, 
  * and a cover above any dot, so that they make no pair. */
 struct block {
     const int8_t *row[ROWS_MOST];
+    const int8_t *next[ROWS_MOST]; /* the rows of the block behind it, to be fetched meanwhile */
     int32_t cover[ROWS_MOST], ceiling[ROWS_MOST];
     uint32_t weight[ROWS_MOST];
     size_t at; /* of the first */
@@ -139,7 +140,9 @@ static void block_fill(struct block *b, size_t want, const struct cru_rows *over
     for (size_t r = 0; r < want; r++) {
         bool there = at + r < over->n;
         size_t i = there ? at + r : at;
+        size_t after = at + want + r < over->n ? at + want + r : at;
         b->row[r] = over->rows + (size_t)over->members[i] * d;
+        b->next[r] = over->rows + (size_t)over->members[after] * d;
         b->cover[r] = !there ? INT32_MAX : over->cover ? over->cover[i] : 0;
         b->ceiling[r] = over->ceiling ? over->ceiling[i] : INT32_MAX;
         b->weight[r] = there ? over->weight[over->members[i]] : 0;
@@ -323,17 +326,21 @@ dots_vnni(const struct cru_panel *panel, const struct block *b, const size_t wan
                 _mm512_store_si512(lifted[r] + k,
                                    _mm512_xor_si512(_mm512_loadu_si512(b->row[r] + from + k),
                                                     _mm512_set1_epi8((char)-128)));
-        for (size_t k = 0; k < span; k += 4, c += 4 * CRU_PANEL) {
-            __m512i v[4];
-#pragma GCC unroll 4
-            for (size_t g = 0; g < groups; g++) v[g] = _mm512_loadu_si512(c + g * 64);
+        for (size_t line = 0; line < span; line += 64) {
 #pragma GCC unroll 8
-            for (size_t r = 0; r < want; r++) {
-                int32_t quad;
-                memcpy(&quad, lifted[r] + k, 4);
+            for (size_t r = 0; r < want; r++) __builtin_prefetch(b->next[r] + from + line);
+            for (size_t k = line; k < line + 64; k += 4, c += 4 * CRU_PANEL) {
+                __m512i v[4];
 #pragma GCC unroll 4
-                for (size_t g = 0; g < groups; g++)
-                    sum[r][g] = dot4(sum[r][g], _mm512_set1_epi32(quad), v[g]);
+                for (size_t g = 0; g < groups; g++) v[g] = _mm512_loadu_si512(c + g * 64);
+#pragma GCC unroll 8
+                for (size_t r = 0; r < want; r++) {
+                    int32_t quad;
+                    memcpy(&quad, lifted[r] + k, 4);
+#pragma GCC unroll 4
+                    for (size_t g = 0; g < groups; g++)
+                        sum[r][g] = dot4(sum[r][g], _mm512_set1_epi32(quad), v[g]);
+                }
             }
         }
     }

@@ -126,7 +126,11 @@ PY
         echo "documents of this machine, profile web"
         taskset -c 0 "$build/bench/ddm_speed" web "$work/documents.jsonl" ;;
     select)
-        python3 tests/bench/select_bench.py --crucible "$build/bin/crucible-select" --venv "$venv" --core 0 ;;
+        for data in clustered iid; do
+            python3 tests/bench/select_bench.py --crucible "$build/bin/crucible-select" --venv "$venv" --core 0 --data $data
+            python3 tests/bench/select_bench.py --crucible "$build/bin/crucible-select" --venv "$venv" --core 0 --data $data \
+                --peer submodlib -n 5000
+        done ;;
     skyline)
         taskset -c 0 "$build/bench/skyline_speed" ;;
     *) echo "no such part: $part" >&2; exit 64 ;;

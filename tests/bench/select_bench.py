@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""EESD against apricot's lazy greedy: same vectors, same objective, one pinned core, CPU seconds.
+"""EESD against the lazy greedy of apricot or submodlib: same vectors, same objective, one pinned core, CPU seconds.
 
     select_bench.py [--crucible build/bin/crucible-select] [-n 20000] [-d 256] [-k 500] [--core 0]
-                    [--venv build/bench-venv] [--data clustered|iid] [--work DIR] [--skip-peer]
+                    [--venv build/bench-venv] [--data clustered|iid] [--peer apricot|submodlib|none] [--work DIR]
+
+Clustered: 500 clusters. Independent vectors are close to the worst case of laziness.
 
 Both maximise sum_i max(0, max_j cos(i, j)). apricot's own cosine is squared, which is another
-objective, so it gets max(0, X X^T) as a precomputed matrix; making that matrix counts as its work, for it
+objective, so both get max(0, X X^T) as a precomputed matrix; making that matrix counts as their work, for they
 cannot do without. crucible reads its vectors from a .npy file and its documents from JSONL, and that
 counts as well. Objectives are compared in float64 on the unquantised vectors. Times are CPU seconds (user + system) of
 the whole process. The peer's compile time (numba) is taken out by a small run first.
@@ -14,20 +16,30 @@ the whole process. The peer's compile time (numba) is taken out by a small run f
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
+import time
 
-PEERS = ["numpy", "scikit-learn", "apricot-select==0.6.1"]
+PEERS = ["numpy", "scikit-learn", "apricot-select==0.6.1", "submodlib-py==0.0.3"]
 
-PEER = """
-import json, resource, sys, time
-import numpy as np
+RUN = {"apricot": """
 from apricot import FacilityLocationSelection
 def run(x, k):
     s = np.maximum(x @ x.T, 0).astype(np.float64)
     return FacilityLocationSelection(k, metric='precomputed', optimizer='lazy').fit(s).ranking
+""", "submodlib": """
+from submodlib import FacilityLocationFunction
+def run(x, k):
+    f = FacilityLocationFunction(n=len(x), mode='dense', separate_rep=False, sijs=np.maximum(x @ x.T, 0))
+    return [i for i, _ in f.maximize(budget=k, optimizer='LazyGreedy', stopIfZeroGain=False,
+                                     stopIfNegativeGain=False, verbose=False, show_progress=False)]
+"""}
+
+PEER = """
+import json, resource, sys, time
+import numpy as np
+%s
 x = np.load(sys.argv[1])
 run(x[:300], 10)
 def cpu():
@@ -46,7 +58,7 @@ path, n, d, data = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
 r = np.random.default_rng(0)
 x = r.standard_normal((n, d))
 if data == 'clustered':
-    x = r.standard_normal((200, d))[r.integers(0, 200, n)] + .6 * x
+    x = r.standard_normal((500, d))[r.integers(0, 500, n)] + .6 * x
 x /= np.linalg.norm(x, axis=1, keepdims=True)
 np.save(path, x.astype(np.float32))
 """
@@ -65,14 +77,15 @@ for picks in json.load(sys.stdin):
 
 def timed(command, core, **options):
     """CPU seconds, wall seconds and peak MB of a child pinned to one core, and what it printed."""
-    import time
     environment = dict(os.environ, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", NUMBA_NUM_THREADS="1")
-    before, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.time()
-    done = subprocess.run(["taskset", "-c", str(core)] + command, env=environment, check=True,
-                          stdout=subprocess.PIPE, **options)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return cpu, time.time() - wall, after.ru_maxrss / 1024, done.stdout
+    wall = time.time()
+    child = subprocess.Popen(["taskset", "-c", str(core)] + command, env=environment, stdout=subprocess.PIPE, **options)
+    printed = child.stdout.read()
+    _, status, used = os.wait4(child.pid, 0)  # of this child alone
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        raise subprocess.CalledProcessError(child.returncode, command)
+    return used.ru_utime + used.ru_stime, time.time() - wall, used.ru_maxrss / 1024, printed
 
 
 def main():
@@ -85,7 +98,7 @@ def main():
     p.add_argument("--venv", default="build/bench-venv")
     p.add_argument("--data", choices=["clustered", "iid"], default="clustered")
     p.add_argument("--work", help="directory for the data, default a temporary one")
-    p.add_argument("--skip-peer", action="store_true", help="time crucible alone")
+    p.add_argument("--peer", choices=["apricot", "submodlib", "none"], default="apricot")
     a = p.parse_args()
     python = os.path.join(a.venv, "bin", "python")
     if not os.path.exists(python):
@@ -101,7 +114,7 @@ def main():
         common = [a.crucible, "-q", "-j", "1", "--embeddings", matrix, "--weights", "none", "--lambda", "0",
                   "--budget", str(a.k), "-o", output, "--stats", stats, documents]
         rows, picks = [], []
-        # One stratum first (what the peer does): its memory is read before larger children raise the peak.
+        # One stratum is what the peer does.
         for strata in (1, 8):
             cpu, wall, rss, _ = timed(common + ["--strata", str(strata)], a.core)
             with open(output) as f:
@@ -111,11 +124,11 @@ def main():
             assert len(chosen) == min(a.k, a.n)
             picks.append([int(c["id"]) for c in chosen])
             rows.append(["crucible, strata %d" % strata, cpu, wall, rss, s["evaluations"], s["certificate"]])
-        if not a.skip_peer:
-            _, _, _, text = timed([python, "-c", PEER, matrix, str(a.k)], a.core)
+        if a.peer != "none":
+            _, _, _, text = timed([python, "-c", PEER % RUN[a.peer], matrix, str(a.k)], a.core)
             peer = json.loads(text.decode().strip().splitlines()[-1])
             picks.append(peer["picks"])
-            rows.append(["apricot lazy", peer["cpu"], peer["wall"], peer["rss"] / 1024, None, None])
+            rows.append([a.peer + " lazy", peer["cpu"], peer["wall"], peer["rss"] / 1024, None, None])
         values = subprocess.run([python, "-c", VALUE, matrix], input=json.dumps(picks).encode(), check=True,
                                 stdout=subprocess.PIPE).stdout.split()
     print("n = %d, d = %d, k = %d, %s, one core" % (a.n, a.d, a.k, a.data))
@@ -124,9 +137,9 @@ def main():
     for row, value in zip(rows, values):
         print("%-20s %8.2f %8.2f %9.0f %11.5f %11s %12s" % (row[0], row[1], row[2], row[3], float(value),
               row[4] or "-", "%.3f" % row[5] if row[5] else "-"))
-    if not a.skip_peer:
-        print("apricot / crucible, CPU seconds: %.1f (one stratum), %.1f (8 strata)" %
-              (rows[2][1] / rows[0][1], rows[2][1] / rows[1][1]))
+    if a.peer != "none":
+        print("%s / crucible: %.1f in CPU seconds (one stratum), %.1f (8 strata); %.0f in memory" %
+              (a.peer, rows[2][1] / rows[0][1], rows[2][1] / rows[1][1], rows[2][3] / rows[0][3]))
 
 
 if __name__ == "__main__":
