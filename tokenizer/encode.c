@@ -3,6 +3,7 @@
  * Text to ids: repair, added tokens, normal form, and what is between them to piece_encoder.h.
  */
 #include "crucible/base/base.h"
+#include "crucible/base/utf8_repair.h"
 #include "tokenizer/normalise.h"
 #include "tokenizer/piece_encoder.h"
 #include "tokenizer/tokenizer.h"
@@ -141,7 +142,7 @@ enum cru_status cru_encode(struct cru_encoder *e, struct cru_span text, enum cru
                         text.n);
     if (!cru_text_is_utf8(text.p, text.n)) {
         cru_buffer_clear(&e->repaired);
-        cru_utf8_repair(text, &e->repaired);
+        (void)cru_utf8_repair(text, &e->repaired);
         if (e->repaired.failed) {
             cru_buffer_release(&e->repaired);
             return cru_fail_memory(err, "text");

@@ -29,8 +29,4 @@ void cru_normaliser_release(struct cru_normaliser *normaliser);
 enum cru_status cru_normalise(struct cru_normaliser *normaliser, const struct cru_classes *classes,
                               struct cru_span text, struct cru_span *result, struct cru_error *err);
 
-/* Appends the bytes with each maximal part of a well-formed sequence that is not whole, and each byte that
- * begins none, as U+FFFD (Unicode 15, section 3.9, table 3-8). Memory: see out->failed. */
-void cru_utf8_repair(struct cru_span bytes, struct cru_buffer *out);
-
 #endif

@@ -2,6 +2,7 @@
 /* Any bytes as text, with a vocabulary of bytes and a few merges: ids must decode to the NFC of the
  * repaired text, be the same again from a warm cache, and the pieces must cover the text. */
 #include "crucible/base/base.h"
+#include "crucible/base/utf8_repair.h"
 #include "tokenizer/normalise.h"
 #include "tokenizer/split_steps.h"
 #include "tokenizer/tokenizer.h"
@@ -73,7 +74,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
     cru_buffer_init(&repaired);
     cru_buffer_init(&decoded);
     cru_normaliser_init(&normaliser);
-    cru_utf8_repair(cru_span_make((const char *)data, n), &repaired);
+    (void)cru_utf8_repair(cru_span_make((const char *)data, n), &repaired);
     if (cru_normalise(&normaliser, &classes, cru_buffer_span(&repaired), &want, &err)) abort();
     for (int k = 0; k < 5; k++) {
         struct cru_ids first = {NULL, 0, 0}, second = {NULL, 0, 0};

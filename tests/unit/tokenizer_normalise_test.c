@@ -10,6 +10,7 @@
 #include <utf8proc.h>
 
 #include "crucible/base/base.h"
+#include "crucible/base/utf8_repair.h"
 #include "tokenizer/normalise.h"
 
 static struct cru_classes classes;
