@@ -147,7 +147,7 @@ static enum cru_status sieves_move(struct sieves *all, double epsilon, double le
     enum cru_status status = CRU_OK;
     while (gone < all->n && all->sieve[gone].threshold * (1 + epsilon) <= least)
         sieve_release(&all->sieve[gone++]);
-    memmove(all->sieve, all->sieve + gone, (all->n - gone) * sizeof *all->sieve);
+    if (gone > 0) memmove(all->sieve, all->sieve + gone, (all->n - gone) * sizeof *all->sieve);
     all->n -= gone;
     if (all->n) {
         t = all->sieve[all->n - 1].threshold * (1 + epsilon);
