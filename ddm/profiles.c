@@ -14,8 +14,8 @@
 
 /*
  * Boundaries: first set to lower -.15 and a sustained share of .10. On 50 long R1 and Qwen traces
- * (tests/bench/ddm_traces.py), cut at a third and followed by 500 words of a loop, these flag 84 % of
- * loops of two paragraphs and 90 % of loops of one sentence: after good text the mean needs 300
+ * (tests/bench/ddm_traces.py), cut at a third and followed by 500 words of a loop, these flag 84 %
+ * of loops of two paragraphs and 90 % of loops of one sentence: after good text the mean needs 300
  * words to fall to -.15, and a tenth of a long trace is too much to ask for. -.15 with .05 flags
  * 96 % of both, -.10 with .10 90 and 94 %, -.10 with .05 all. Flagged of the whole traces: 1 of 50
  * in each case (it does loop); of 1,500 worked answers and 799 web pages none.

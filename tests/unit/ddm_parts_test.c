@@ -186,7 +186,7 @@ static void finds_each_phrase(void **state) {
             assert_true(span.n + 3 < sizeof phrase);
             for (size_t c = 0; c < span.n; c++) words += span.p[c] == ' ';
             memcpy(phrase, span.p, span.n);
-            memcpy(phrase + span.n, l->entries[i].number ? " 7" : "", 3);
+            memcpy(phrase + span.n, l->entries[i].number ? " 7" : "\0\0", 3);
             assert_cue_in(l, phrase, 0, cue, words + l->entries[i].number);
             counted[cue]++;
         }
