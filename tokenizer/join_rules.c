@@ -5,8 +5,12 @@ static bool continues(unsigned char c) { return (c & 0xC0) == 0x80; }
 
 static bool leads_three(unsigned char c) { return (c & 0xF0) == 0xE0; }
 
+static uint32_t code_point(const unsigned char *p) {
+    return (p[0] & 15u) << 12 | (p[1] & 63u) << 6 | (p[2] & 63u);
+}
+
 static void add_pair(struct cru_joins *j, const unsigned char *a, const unsigned char *b) {
-    uint32_t i = cru_join_hash(a, b);
+    uint32_t i = cru_join_hash(code_point(a), code_point(b));
     j->hashed[i >> 6] |= (uint64_t)1 << (i & 63);
 }
 

@@ -26,18 +26,17 @@ struct cru_joins {
     uint64_t grid[64]; /* by the low 6 bits of B's first byte; bit: those of A's last */
 };
 
-/* The bit of two characters of three bytes each. */
-static inline uint32_t cru_join_hash(const unsigned char *a, const unsigned char *b) {
-    uint64_t key = (uint64_t)a[0] << 40 | (uint64_t)a[1] << 32 | (uint64_t)a[2] << 24 |
-                   (uint64_t)b[0] << 16 | (uint64_t)b[1] << 8 | b[2];
-    return (uint32_t)(key * 0x9E3779B97F4A7C15u >> (64 - CRU_JOIN_BITS));
+/* The bit of two characters, by their code points, which fit 16 bits. */
+static inline uint32_t cru_join_hash(uint32_t a, uint32_t b) {
+    return (a << 16 | b) * 0x9E3779B1u >> (32 - CRU_JOIN_BITS);
 }
 
-/* False when a cut between the characters a and b, of three bytes each, is safe. */
-static inline bool cru_joins_may(const struct cru_joins *j, const unsigned char *a,
-                                 const unsigned char *b) {
+/* False when a cut between the characters of three bytes with code points a and b is safe; b begins with
+ * the byte first_b. */
+static inline bool cru_joins_may(const struct cru_joins *j, uint32_t a, uint32_t b,
+                                 unsigned char first_b) {
     uint32_t i = cru_join_hash(a, b);
-    return ((j->hashed[i >> 6] >> (i & 63)) | (j->grid[b[0] & 63] >> (a[2] & 63))) & 1;
+    return ((j->hashed[i >> 6] >> (i & 63)) | (j->grid[first_b & 63] >> (a & 63))) & 1;
 }
 
 /* Adds what one token contains. */

@@ -16,6 +16,8 @@ void cru_normaliser_release(struct cru_normaliser *normaliser) {
     cru_normaliser_init(normaliser);
 }
 
+enum { MOST_POINTS = 4 }; /* of a canonical decomposition */
+
 static bool make_room(struct cru_normaliser *nz, size_t points) {
     if (points <= nz->capacity) return true;
     size_t capacity = points + points / 2 + 64;
@@ -55,11 +57,10 @@ static void order_marks(int32_t *marks, size_t n, int32_t *sorting) {
 /* Appends the NFC of [p, end) to `out`. False when memory is short. */
 static bool compose(struct cru_normaliser *nz, const unsigned char *p, const unsigned char *end,
                     struct cru_buffer *out) {
-    /* The longest canonical decomposition is 4 code points, of one of 2 bytes or more. */
-    if (!make_room(nz, (size_t)(end - p) * 4)) return false;
     size_t n = 0;
     while (p < end) {
         unsigned length;
+        if (!make_room(nz, n + MOST_POINTS)) return false;
         int32_t c = (int32_t)cru_code_point(p, &length);
         int boundary = 0;
         utf8proc_ssize_t made =
@@ -91,26 +92,32 @@ static const unsigned char *next_suspect(struct cru_normaliser *nz,
                                          const unsigned char *p, const unsigned char *end) {
     enum { BLOCKS = sizeof nz->leads / sizeof *nz->leads };
     while (p < end) {
-        size_t blocks = (size_t)(end - p) / 64, n;
-        if (blocks > BLOCKS) blocks = BLOCKS;
-        if (blocks > 0) {
-            nz->mark_leads(p, blocks, nz->leads);
-            n = blocks * 64;
-        } else {
-            unsigned char tail[64] = {0};
-            n = (size_t)(end - p);
-            memcpy(tail, p, n);
-            nz->mark_leads(tail, 1, nz->leads);
-            blocks = 1;
+        if (p < nz->scanned || p >= nz->scanned_end) {
+            size_t blocks = (size_t)(end - p) / 64;
+            if (blocks > BLOCKS) blocks = BLOCKS;
+            nz->scanned = p;
+            nz->scanned_end = p + blocks * 64;
+            if (blocks > 0) {
+                nz->mark_leads(p, blocks, nz->leads);
+            } else {
+                unsigned char tail[64] = {0};
+                memcpy(tail, p, (size_t)(end - p));
+                nz->mark_leads(tail, 1, nz->leads);
+                nz->scanned_end = end;
+            }
         }
-        for (size_t k = 0; k < blocks; k++)
-            for (uint64_t m = nz->leads[k]; m; m &= m - 1) {
-                const unsigned char *q = p + 64 * k + __builtin_ctzll(m);
+        size_t at = (size_t)(p - nz->scanned), n = (size_t)(nz->scanned_end - nz->scanned);
+        for (size_t k = at / 64; k * 64 < n; k++) {
+            uint64_t m = nz->leads[k];
+            if (k == at / 64) m &= ~(uint64_t)0 << (at % 64);
+            for (; m; m &= m - 1) {
+                const unsigned char *q = nz->scanned + 64 * k + __builtin_ctzll(m);
                 unsigned length;
                 if (!(cru_mark_seconds[*q & 63] >> (q[1] & 63) & 1)) continue;
                 if (cru_class_of(classes, cru_code_point(q, &length)) & CRU_NFC_BITS) return q;
             }
-        p += n;
+        }
+        p = nz->scanned_end;
     }
     return end;
 }
@@ -148,6 +155,7 @@ enum cru_status cru_normalise(struct cru_normaliser *nz, const struct cru_classe
     const unsigned char *p = (const unsigned char *)text.p, *end = p + text.n;
     const unsigned char *begin = p, *copied = p;
     bool changed = false;
+    nz->scanned = nz->scanned_end = NULL;
     while ((p = next_suspect(nz, classes, p, end)) < end) {
         const unsigned char *from = p;
         unsigned length;
@@ -177,4 +185,36 @@ enum cru_status cru_normalise(struct cru_normaliser *nz, const struct cru_classe
     }
     *result = cru_buffer_span(&nz->out);
     return CRU_OK;
+}
+
+/* Whether text may be cut before this character. One that decomposes is judged by what comes first then. */
+static bool begins_anew(const struct cru_classes *classes, uint32_t c) {
+    unsigned class = cru_class_of(classes, c);
+    if (!(class & CRU_NFC_BITS)) return true;
+    if (class & CRU_MARK) return false;
+    utf8proc_int32_t points[MOST_POINTS];
+    int boundary = 0;
+    utf8proc_ssize_t made = utf8proc_decompose_char((utf8proc_int32_t)c, points, MOST_POINTS,
+                                                    UTF8PROC_DECOMPOSE | UTF8PROC_STABLE, &boundary);
+    return made > 0 && (uint32_t)points[0] != c &&
+           !(cru_class_of(classes, (uint32_t)points[0]) & CRU_NFC_BITS);
+}
+
+size_t cru_normal_first_cut(const struct cru_classes *classes, struct cru_span text) {
+    const unsigned char *p = (const unsigned char *)text.p;
+    size_t at = 0;
+    for (unsigned length; at < text.n; at += length)
+        if (begins_anew(classes, cru_code_point(p + at, &length))) break;
+    return at;
+}
+
+size_t cru_normal_last_cut(const struct cru_classes *classes, struct cru_span text) {
+    const unsigned char *p = (const unsigned char *)text.p;
+    for (size_t at = text.n; at > 0;) {
+        unsigned length;
+        do at--;
+        while (at > 0 && (p[at] & 0xC0) == 0x80);
+        if (begins_anew(classes, cru_code_point(p + at, &length))) return at;
+    }
+    return text.n;
 }

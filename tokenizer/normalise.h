@@ -18,6 +18,7 @@ struct cru_normaliser {
     int32_t *sorting; /* as large as points */
     size_t capacity;
     cru_mark_leads_fn mark_leads;
+    const unsigned char *scanned, *scanned_end; /* of the text: what `leads` is about */
     uint64_t leads[64];
 };
 
@@ -28,5 +29,15 @@ void cru_normaliser_release(struct cru_normaliser *normaliser);
  * call. `text` must be valid UTF-8. CRU_FATAL when memory is short. */
 enum cru_status cru_normalise(struct cru_normaliser *normaliser, const struct cru_classes *classes,
                               struct cru_span text, struct cru_span *result, struct cru_error *err);
+
+/*
+ * For text that comes bit by bit: where the first, or the last, character begins before which a text may be
+ * cut, so that the normal form of the whole is that of the two parts; text.n when there is none. Such a
+ * character is no mark and joins nothing before it, nor does what it decomposes to.
+ *
+ *     x  e  U+0301  y  U+0301        cuts: before x, e and y
+ */
+size_t cru_normal_first_cut(const struct cru_classes *classes, struct cru_span text);
+size_t cru_normal_last_cut(const struct cru_classes *classes, struct cru_span text);
 
 #endif

@@ -125,14 +125,16 @@ uint32_t *cru_encode_piece(struct cru_piece_encoder *e, const unsigned char *p, 
                            uint32_t *out) {
     const struct cru_joins *joins = e->tokenizer->joins;
     if (!joins || n <= CRU_CACHED_BYTES) return encode_part(e, p, n, out);
-    const unsigned char *end = p + n, *start = p, *three = NULL; /* the character before, of 3 bytes */
+    const unsigned char *end = p + n, *start = p;
+    uint32_t before = 0; /* the character before, if it has 3 bytes */
     while (p < end) {
-        size_t length = *p < 0x80 ? 1 : *p < 0xE0 ? 2 : *p < 0xF0 ? 3 : 4;
-        if (three && length == 3 && !cru_joins_may(joins, three, p)) {
+        unsigned length;
+        uint32_t here = cru_code_point(p, &length);
+        if (before && length == 3 && !cru_joins_may(joins, before, here, *p)) {
             out = encode_part(e, start, (size_t)(p - start), out);
             start = p;
         }
-        three = length == 3 ? p : NULL;
+        before = length == 3 ? here : 0;
         p += length;
     }
     return encode_part(e, start, (size_t)(end - start), out);

@@ -16,35 +16,54 @@ static inline uint64_t before(uint64_t bits, uint64_t carried) { return bits << 
 static inline unsigned first_bit(uint64_t bits) { return (unsigned)__builtin_ctzll(bits); }
 static inline unsigned last_bit(uint64_t bits) { return 63 - (unsigned)__builtin_clzll(bits); }
 
+/* What is known of the character before: its code point, if it has three bytes, and where it ends. */
+struct previous {
+    uint32_t three;
+    size_t end;
+};
+
 /* Adds the characters beyond ASCII that begin in block k to its masks, and the cuts between them. Only
- * the last of them can reach into the next block. */
+ * the last of them can reach into the next block. Few branches: characters follow no pattern. */
 static void class_characters(const struct cru_piece_rules *rules, struct cru_piece_masks *w,
-                             const unsigned char *p, size_t k, size_t n) {
+                             const unsigned char *p, size_t k, size_t n, struct previous *previous) {
     uint64_t letter = 0, digit = 0, blank = 0, cuts = 0, bits = 0;
-    unsigned class = 0;
+    uint32_t three = previous->three;
+    size_t end = previous->end;
+    unsigned class = 0, i = 0, length = 1;
     for (uint64_t leads = w->masks[k].lead; leads; leads &= leads - 1) {
-        unsigned i = first_bit(leads), length;
-        const unsigned char *q = p + k * 64 + i;
-        length = *q < 0xE0 ? 2 : *q < 0xF0 ? 3 : 4;
-        if (k * 64 + i + length > n) { /* cut off by the window's end */
-            class = 0;
-            break;
+        i = first_bit(leads);
+        size_t at = k * 64 + i;
+        const unsigned char *q = p + at;
+        uint32_t c;
+        if ((*q & 0xF0) == 0xE0) {
+            length = 3;
+            if (at + 3 > n) break; /* cut off by the window's end */
+            c = (uint32_t)(q[0] & 15) << 12 | (uint32_t)(q[1] & 63) << 6 | (q[2] & 63);
+            uint64_t beside = (end == at) & (three != 0);
+            if (rules->joins) cuts |= (beside & !cru_joins_may(rules->joins, three, c, *q)) << i;
+            three = c;
+        } else {
+            length = *q < 0xE0 ? 2 : 4;
+            if (at + length > n) break;
+            c = cru_code_point(q, &length);
+            three = 0;
         }
-        class = cru_class_of(rules->classes, cru_code_point(q, &length));
+        end = at + length;
+        class = cru_class_of(rules->classes, c);
         bits = (((uint64_t)1 << length) - 1) << i;
-        letter |= class & CRU_LETTER ? bits : 0;
-        digit |= class & CRU_NUMBER ? bits : 0;
-        blank |= class & CRU_SPACE ? bits : 0;
-        if (i + length > 64) bits = ((uint64_t)1 << (i + length - 64)) - 1;
-        else bits = 0;
-        if (rules->joins && length == 3 && (i >= 3 || k > 0) && q[-3] >= 0xE0 && q[-3] < 0xF0)
-            cuts |= (uint64_t)!cru_joins_may(rules->joins, q - 3, q) << i;
+        letter |= bits & -(uint64_t)(class / CRU_LETTER & 1);
+        digit |= bits & -(uint64_t)(class / CRU_NUMBER & 1);
+        blank |= bits & -(uint64_t)(class / CRU_SPACE & 1);
     }
+    previous->three = three;
+    previous->end = end;
     w->masks[k].letter |= letter;
     w->masks[k].digit |= digit;
     w->masks[k].blank |= blank;
     w->cuts[k] = cuts;
+    if (end <= k * 64 + 64) return;
     struct cru_byte_masks *next = &w->masks[k + 1];
+    bits = ((uint64_t)1 << (end - k * 64 - 64)) - 1;
     next->letter |= class & CRU_LETTER ? bits : 0;
     next->digit |= class & CRU_NUMBER ? bits : 0;
     next->blank |= class & CRU_SPACE ? bits : 0;
@@ -174,8 +193,9 @@ size_t cru_piece_masks_find(const struct cru_piece_rules *rules, struct cru_piec
     memset(&w->masks[blocks], 0, sizeof w->masks[blocks]);
     memset(w->bounds, 0, (blocks + 1) * sizeof *w->bounds);
     memset(w->cuts, 0, (blocks + 1) * sizeof *w->cuts);
+    struct previous previous = {0, 0};
     for (size_t k = 0; k < blocks; k++)
-        if (w->masks[k].lead) class_characters(rules, w, p, k, n);
+        if (w->masks[k].lead) class_characters(rules, w, p, k, n, &previous);
 
     struct carry c = {0};
     for (size_t k = 0; k < blocks; k++) {
