@@ -99,18 +99,11 @@ static inline uint32_t *encode_short(struct cru_piece_encoder *e, const unsigned
 static uint32_t *encode_whole(struct cru_piece_encoder *e, const unsigned char *p, size_t n,
                               uint32_t *out) {
     if (n > CRU_LONG_BYTES) return encode_new(e, p, n, out);
-    struct cru_long_entry *slot =
-        &e->words.longs[cru_piece_hash(p, n) & (((size_t)1 << CRU_LONG_BITS) - 1)];
-    if (slot->n == n && memcmp(slot->bytes, p, n) == 0) {
-        memcpy(out, slot->ids, slot->count * sizeof *out);
-        return out + slot->count;
-    }
-    uint32_t *behind = encode_new(e, p, n, out);
-    if (behind - out > CRU_LONG_IDS) return behind;
-    slot->n = (unsigned char)n;
-    slot->count = (unsigned char)(behind - out);
-    memcpy(slot->bytes, p, n);
-    memcpy(slot->ids, out, slot->count * sizeof *out);
+    uint64_t hash = cru_piece_hash(p, n);
+    uint32_t *behind = cru_word_cache_get_long(&e->words, p, n, hash, out);
+    if (behind) return behind;
+    behind = encode_new(e, p, n, out);
+    cru_word_cache_put_long(&e->words, p, n, hash, out, (size_t)(behind - out));
     return behind;
 }
 

@@ -27,14 +27,16 @@ static void table_free(void *p, size_t bytes) {
 enum {
     WORDS_BYTES = sizeof(struct cru_word_entry) << CRU_PLACE_BITS,
     LONGS_BYTES = sizeof(struct cru_long_entry) << CRU_LONG_BITS,
+    STORE_BYTES = CRU_STORE_WORDS * sizeof(uint32_t),
 };
 
 bool cru_word_cache_init(struct cru_word_cache *cache) {
-    cache->pooled = 0;
+    cache->pooled = cache->stored = 0;
     cache->words = table_new(WORDS_BYTES);
     cache->longs = table_new(LONGS_BYTES);
     cache->pool = malloc(CRU_POOL_IDS * sizeof *cache->pool);
-    if (cache->words && cache->longs && cache->pool) return true;
+    cache->store = table_new(STORE_BYTES);
+    if (cache->words && cache->longs && cache->pool && cache->store) return true;
     cru_word_cache_release(cache);
     return false;
 }
@@ -42,6 +44,7 @@ bool cru_word_cache_init(struct cru_word_cache *cache) {
 void cru_word_cache_release(struct cru_word_cache *cache) {
     table_free(cache->words, WORDS_BYTES);
     table_free(cache->longs, LONGS_BYTES);
+    table_free(cache->store, STORE_BYTES);
     free(cache->pool);
     memset(cache, 0, sizeof *cache);
 }
@@ -72,4 +75,33 @@ void cru_word_cache_put(struct cru_word_cache *cache, struct cru_piece_key key,
     size_t own = cru_word_place(key);
     if (cache->words[own].high) cache->words[own ^ 1] = cache->words[own];
     cache->words[own] = fresh;
+}
+
+/* An entry's number and tag are different parts of the hash. */
+static struct cru_long_entry *long_of(const struct cru_word_cache *cache, uint64_t hash) {
+    return &cache->longs[hash >> (64 - CRU_LONG_BITS)];
+}
+
+uint32_t *cru_word_cache_get_long(const struct cru_word_cache *cache, const unsigned char *p,
+                                  size_t n, uint64_t hash, uint32_t *out) {
+    const struct cru_long_entry *e = long_of(cache, hash);
+    const uint32_t *ids = cache->store + e->at;
+    if (e->tag != (uint32_t)hash || e->bytes != n || memcmp(ids + e->ids, p, n) != 0) return NULL;
+    memcpy(out, ids, e->ids * sizeof *out);
+    return out + e->ids;
+}
+
+void cru_word_cache_put_long(struct cru_word_cache *cache, const unsigned char *p, size_t n,
+                             uint64_t hash, const uint32_t *ids, size_t n_ids) {
+    size_t words = n_ids + (n + 3) / 4;
+    if (cache->stored + words > CRU_STORE_WORDS) {
+        memset(cache->longs, 0, LONGS_BYTES);
+        cache->stored = 0;
+    }
+    struct cru_long_entry *e = long_of(cache, hash);
+    *e = (struct cru_long_entry){(uint32_t)hash, (uint32_t)cache->stored, (uint16_t)n,
+                                 (uint16_t)n_ids};
+    memcpy(cache->store + cache->stored, ids, n_ids * sizeof *ids);
+    memcpy(cache->store + cache->stored + n_ids, p, n);
+    cache->stored += words;
 }

@@ -10,9 +10,10 @@
  *                                         is looked for first, and the one beside it, where it stands
  *                                         when another piece with the same place came later
  *
- * A piece of more than 3 ids keeps them in `pool`; when that is full, all is forgotten. Pieces of 16 to
- * 46 bytes have a table of their own. Some 20 MiB, whatever the text: a corpus has half a million
- * different words, and entries are asked for well before they are read. One thread.
+ * A piece of more than 3 ids keeps them in `pool`; when that is full, all is forgotten. Longer pieces, to
+ * CRU_LONG_BYTES, have a table that says where in `store` their ids and bytes are. Some 26 MiB, whatever
+ * the text: a corpus has half a million different words, and entries are asked for well before they are
+ * read. One thread.
  */
 #ifndef CRU_TOKENIZER_WORD_CACHE_H
 #define CRU_TOKENIZER_WORD_CACHE_H
@@ -27,9 +28,9 @@ enum {
     CRU_CACHED_BYTES = 15,
     CRU_INLINE_IDS = 3,
     CRU_PLACE_BITS = 19,
-    CRU_LONG_BITS = 15,
-    CRU_LONG_BYTES = 46,
-    CRU_LONG_IDS = 20,
+    CRU_LONG_BITS = 17,
+    CRU_LONG_BYTES = 1024,
+    CRU_STORE_WORDS = 1 << 21, /* of 4 bytes */
     CRU_POOL_IDS = 1 << 17,
 };
 
@@ -38,17 +39,18 @@ struct cru_word_entry {
     uint32_t ids[CRU_INLINE_IDS], count; /* count > CRU_INLINE_IDS: they are at pool[ids[0]] */
 };
 
-/* Two cache lines: a piece of up to CRU_LONG_BYTES bytes and CRU_LONG_IDS ids. */
+/* A longer piece: its ids are at store[at], its bytes behind them. */
 struct cru_long_entry {
-    unsigned char n, count, bytes[CRU_LONG_BYTES];
-    uint32_t ids[CRU_LONG_IDS];
+    uint32_t tag, at; /* tag: of its hash */
+    uint16_t bytes, ids; /* bytes 0: free */
 };
 
 struct cru_word_cache {
     struct cru_word_entry *words; /* [2^CRU_PLACE_BITS], at a multiple of 64 bytes */
     struct cru_long_entry *longs; /* [2^CRU_LONG_BITS] */
     uint32_t *pool;               /* [CRU_POOL_IDS] */
-    size_t pooled;
+    uint32_t *store;              /* [CRU_STORE_WORDS] */
+    size_t pooled, stored;
 };
 
 bool cru_word_cache_init(struct cru_word_cache *cache); /* false when memory is short */
@@ -57,6 +59,12 @@ void cru_word_cache_release(struct cru_word_cache *cache);
 /* Keeps the ids of a piece of 1 to CRU_CACHED_BYTES bytes that is not in `words`. */
 void cru_word_cache_put(struct cru_word_cache *cache, struct cru_piece_key key,
                         const uint32_t *ids, size_t n);
+
+/* The ids of a piece of 16 to CRU_LONG_BYTES bytes with this hash, copied to out: behind the last; or NULL. */
+uint32_t *cru_word_cache_get_long(const struct cru_word_cache *cache, const unsigned char *p,
+                                  size_t n, uint64_t hash, uint32_t *out);
+void cru_word_cache_put_long(struct cru_word_cache *cache, const unsigned char *p, size_t n,
+                             uint64_t hash, const uint32_t *ids, size_t n_ids);
 
 /* Exchanges the piece's place with the one beside it, if the piece stands there. */
 bool cru_word_cache_fetch(struct cru_word_cache *cache, struct cru_piece_key key);
