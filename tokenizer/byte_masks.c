@@ -97,6 +97,54 @@ static size_t positions_plain(const uint64_t *words, size_t n, uint16_t *places)
 }
 
 #if defined __x86_64__
+/* Comparisons, as there are no look-ups; bytes are signed here, so ranges are moved to begin at -128. */
+static inline __m128i sse2_range(__m128i x, int first, int last) {
+    __m128i moved = _mm_add_epi8(x, _mm_set1_epi8((char)(-128 - first)));
+    return _mm_cmplt_epi8(moved, _mm_set1_epi8((char)(-128 + last - first + 1)));
+}
+
+static inline __m128i sse2_is(__m128i x, char c) { return _mm_cmpeq_epi8(x, _mm_set1_epi8(c)); }
+
+static inline uint64_t sse2_bits(__m128i v, int i) {
+    return (uint64_t)(uint32_t)_mm_movemask_epi8(v) << (16 * i);
+}
+
+static void masks_sse2(const unsigned char *p, size_t blocks, struct cru_byte_masks *masks) {
+    const __m128i follow = _mm_set1_epi8(-64), fold = _mm_set1_epi8(0x20);
+    for (size_t k = 0; k < blocks; k++, p += 64) {
+        struct cru_byte_masks m = {0};
+        for (int i = 0; i < 4; i++) {
+            __m128i x = _mm_loadu_si128((const void *)(p + 16 * i));
+            m.letter |= sse2_bits(sse2_range(_mm_or_si128(x, fold), 'a', 'z'), i);
+            m.digit |= sse2_bits(sse2_range(x, '0', '9'), i);
+            m.space |= sse2_bits(sse2_is(x, ' '), i);
+            m.blank |= sse2_bits(_mm_or_si128(sse2_is(x, '\t'), sse2_range(x, '\v', '\f')), i);
+            m.newline |= sse2_bits(_mm_or_si128(sse2_is(x, '\n'), sse2_is(x, '\r')), i);
+            m.quote |= sse2_bits(sse2_is(x, '\''), i);
+            m.follow |= sse2_bits(_mm_cmplt_epi8(x, follow), i);
+            m.lead |= sse2_bits(x, i);
+        }
+        m.lead &= ~m.follow;
+        masks[k] = m;
+    }
+}
+
+static void leads_sse2(const unsigned char *p, size_t blocks, uint64_t *masks) {
+    const __m128i follow = _mm_set1_epi8(-64);
+    for (size_t k = 0; k < blocks; k++, p += 64) {
+        uint64_t leads = 0, m = 0;
+        for (int i = 0; i < 4; i++) {
+            __m128i x = _mm_loadu_si128((const void *)(p + 16 * i));
+            leads |= sse2_bits(_mm_andnot_si128(_mm_cmplt_epi8(x, follow), x), i);
+        }
+        for (; leads; leads &= leads - 1) {
+            unsigned i = (unsigned)__builtin_ctzll(leads);
+            m |= (uint64_t)(cru_mark_seconds[p[i] & 63] != 0) << i;
+        }
+        masks[k] = m;
+    }
+}
+
 #define AVX2 __attribute__((target("avx2")))
 
 AVX2 static inline uint64_t top_bits(__m256i a, __m256i b) {
@@ -263,9 +311,11 @@ static void masks_neon(const unsigned char *p, size_t blocks, struct cru_byte_ma
 const struct cru_mask_kernels *cru_mask_kernels_of(enum cru_masks_path path) {
     static const struct cru_mask_kernels plain = {"plain", masks_plain, leads_plain, positions_plain};
 #if defined __x86_64__
+    static const struct cru_mask_kernels sse2 = {"sse2", masks_sse2, leads_sse2, positions_plain};
     static const struct cru_mask_kernels avx2 = {"avx2", masks_avx2, leads_avx2, positions_plain};
     static const struct cru_mask_kernels avx512 = {"avx512", masks_avx512, leads_avx512,
                                                 positions_avx512};
+    if (path == CRU_MASKS_SSE2) return &sse2;
     if (path == CRU_MASKS_AVX2) return __builtin_cpu_supports("avx2") ? &avx2 : NULL;
     if (path == CRU_MASKS_AVX512)
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&

@@ -39,10 +39,17 @@ typedef void (*cru_mark_leads_fn)(const unsigned char *p, size_t blocks, uint64_
 enum { CRU_POSITIONS_SLACK = 64 };
 typedef size_t (*cru_positions_fn)(const uint64_t *words, size_t n, uint16_t *places);
 
-enum cru_masks_path { CRU_MASKS_PLAIN, CRU_MASKS_AVX2, CRU_MASKS_AVX512, CRU_MASKS_NEON, CRU_MASKS_PATHS };
+enum cru_masks_path {
+    CRU_MASKS_PLAIN,
+    CRU_MASKS_SSE2, /* every x86-64 */
+    CRU_MASKS_AVX2,
+    CRU_MASKS_AVX512,
+    CRU_MASKS_NEON,
+    CRU_MASKS_PATHS
+};
 
 struct cru_mask_kernels {
-    const char *name; /* "plain", "avx2", "avx512", "neon" */
+    const char *name; /* "plain", "sse2", "avx2", "avx512", "neon" */
     cru_byte_masks_fn byte_masks;
     cru_mark_leads_fn mark_leads;
     cru_positions_fn positions;

@@ -11,7 +11,7 @@ for what in '\n' ' ' ' \n' "'ll " '!\r\n' '7' '中' '　' 'é' '" \u0000'; do ro
 [ "$(lines in.jsonl)" -ge 100 ] || fail "only $(lines in.jsonl) documents"
 crucible tokenize -q --ids in.jsonl >best.jsonl
 [ "$(lines best.jsonl)" -eq "$(lines in.jsonl)" ] || fail "a document has no ids"
-for simd in plain avx2 avx512 neon none-such; do
+for simd in plain sse2 avx2 avx512 neon none-such; do
     CRUCIBLE_SIMD=$simd crucible tokenize -q --ids in.jsonl >ids.jsonl
     same best.jsonl ids.jsonl
 done
