@@ -12,6 +12,7 @@
 #ifndef CRU_TOKENIZER_BYTE_MASKS_H
 #define CRU_TOKENIZER_BYTE_MASKS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -53,6 +54,7 @@ struct cru_mask_kernels {
     cru_byte_masks_fn byte_masks;
     cru_mark_leads_fn mark_leads;
     cru_positions_fn positions;
+    bool bmi2; /* whether what goes with it may use BMI, BMI2, LZCNT and POPCNT */
 };
 
 /* The kernels of a path, or NULL when this machine or build has none such. */

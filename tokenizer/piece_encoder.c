@@ -22,7 +22,8 @@ bool cru_piece_encoder_init(struct cru_piece_encoder *e, const struct cru_tokeni
     memset(e, 0, sizeof *e);
     e->tokenizer = tokenizer;
     e->rules = (struct cru_piece_rules){&tokenizer->classes, tokenizer->joins,
-                                        tokenizer->header->digits, cru_mask_kernels_best()};
+                                        tokenizer->header->digits, cru_mask_kernels_best(), false};
+    e->rules.bmi2 = e->rules.kernels->bmi2;
     if (cru_word_cache_init(&e->words) && cru_bpe_scratch_init(&e->merging, &tokenizer->bpe))
         return true;
     cru_piece_encoder_release(e);

@@ -3,6 +3,9 @@
 #include "tokenizer/piece_masks.h"
 #include "tokenizer/pretoken.h"
 
+/* Into each of the versions of cru_piece_masks_find below, for its instruction set. */
+#define INLINE static inline __attribute__((always_inline))
+
 /* The last byte of a block, as the byte before the next one: each 0 or 1. */
 struct carry {
     uint64_t letter, digit, other, space, newline, white, opener, glued, fresh;
@@ -11,10 +14,10 @@ struct carry {
     uint32_t digits;     /* digits in a row so far */
 };
 
-static inline uint64_t before(uint64_t bits, uint64_t carried) { return bits << 1 | carried; }
+INLINE uint64_t before(uint64_t bits, uint64_t carried) { return bits << 1 | carried; }
 
-static inline unsigned first_bit(uint64_t bits) { return (unsigned)__builtin_ctzll(bits); }
-static inline unsigned last_bit(uint64_t bits) { return 63 - (unsigned)__builtin_clzll(bits); }
+INLINE unsigned first_bit(uint64_t bits) { return (unsigned)__builtin_ctzll(bits); }
+INLINE unsigned last_bit(uint64_t bits) { return 63 - (unsigned)__builtin_clzll(bits); }
 
 /* What is known of the character before: its code point, if it has three bytes, and where it ends. */
 struct previous {
@@ -24,7 +27,7 @@ struct previous {
 
 /* Adds the characters beyond ASCII that begin in block k to its masks, and the cuts between them. Only
  * the last of them can reach into the next block. Few branches: characters follow no pattern. */
-static void class_characters(const struct cru_piece_rules *rules, struct cru_piece_masks *w,
+INLINE void class_characters(const struct cru_piece_rules *rules, struct cru_piece_masks *w,
                              const unsigned char *p, size_t k, size_t n, struct previous *previous) {
     uint64_t letter = 0, digit = 0, blank = 0, cuts = 0, bits = 0;
     uint32_t three = previous->three;
@@ -109,7 +112,7 @@ static void unbound_blank_lines(struct cru_piece_masks *w, size_t k, uint64_t en
 }
 
 /* The bounds of block k from its masks; next_white: whether the byte behind the block is white. */
-static void bound_block(const struct cru_piece_rules *rules, struct cru_piece_masks *w,
+INLINE void bound_block(const struct cru_piece_rules *rules, struct cru_piece_masks *w,
                         const unsigned char *p, size_t n, size_t k, uint64_t next_white,
                         struct carry *c) {
     const struct cru_byte_masks *m = &w->masks[k];
@@ -186,8 +189,8 @@ static size_t last_sure(const struct cru_piece_masks *w, size_t n) {
     return 0;
 }
 
-size_t cru_piece_masks_find(const struct cru_piece_rules *rules, struct cru_piece_masks *w,
-                            const unsigned char *p, size_t n, bool last) {
+INLINE size_t find(const struct cru_piece_rules *rules, struct cru_piece_masks *w,
+                   const unsigned char *p, size_t n, bool last) {
     size_t blocks = (n + 63) / 64;
     rules->kernels->byte_masks(p, blocks, w->masks);
     memset(&w->masks[blocks], 0, sizeof w->masks[blocks]);
@@ -212,4 +215,21 @@ size_t cru_piece_masks_find(const struct cru_piece_rules *rules, struct cru_piec
     size_t parts = rules->kernels->positions(w->bounds, words, w->starts);
     w->starts[parts] = (uint16_t)end;
     return parts;
+}
+
+#if defined __x86_64__
+/* Half of this is shifts by how many bits is not known before, which took three steps and now take one. */
+__attribute__((target("bmi,bmi2,lzcnt,popcnt"))) static size_t
+find_bmi2(const struct cru_piece_rules *rules, struct cru_piece_masks *w, const unsigned char *p,
+          size_t n, bool last) {
+    return find(rules, w, p, n, last);
+}
+#endif
+
+size_t cru_piece_masks_find(const struct cru_piece_rules *rules, struct cru_piece_masks *w,
+                            const unsigned char *p, size_t n, bool last) {
+#if defined __x86_64__
+    if (rules->bmi2) return find_bmi2(rules, w, p, n, last);
+#endif
+    return find(rules, w, p, n, last);
 }
