@@ -224,8 +224,10 @@ static void expect_parts(const struct cru_piece_rules *rules, const unsigned cha
 
 static struct cru_piece_rules random_rules(struct cru_random *r,
                                            const struct cru_mask_kernels *kernels) {
-    return (struct cru_piece_rules){&classes, cru_random_next(r) % 2 ? tokenizer->joins : NULL,
-                                    1 + (uint32_t)(cru_random_next(r) % 3), kernels};
+    return (struct cru_piece_rules){.classes = &classes,
+                                    .joins = cru_random_next(r) % 2 ? tokenizer->joins : NULL,
+                                    .digits = 1 + (uint32_t)(cru_random_next(r) % 3),
+                                    .kernels = kernels};
 }
 
 static void masks_find_the_scanners_pieces(void **state) {
@@ -259,8 +261,9 @@ static void masks_know_every_neighbourhood(void **state) {
     (void)state;
     unsigned char p[256], borders[257];
     for (int path = 0; path < CRU_MASKS_PATHS; path++) {
-        struct cru_piece_rules rules = {&classes, NULL, 2,
-                                        cru_mask_kernels_of((enum cru_masks_path)path)};
+        struct cru_piece_rules rules = {.classes = &classes,
+                                        .digits = 2,
+                                        .kernels = cru_mask_kernels_of((enum cru_masks_path)path)};
         if (!rules.kernels) continue;
         for (size_t i = 0; i < POOL * POOL * POOL; i++) {
             const char *s[3] = {pool[i % POOL], pool[i / POOL % POOL], pool[i / POOL / POOL]};
@@ -286,8 +289,9 @@ static void rows_reach_beyond_windows(void **state) {
     enum { ROWS = sizeof row / sizeof *row };
     static unsigned char p[CRU_WINDOW + 64], borders[CRU_WINDOW + 65];
     for (int path = 0; path < CRU_MASKS_PATHS; path++) {
-        struct cru_piece_rules rules = {&classes, NULL, 3,
-                                        cru_mask_kernels_of((enum cru_masks_path)path)};
+        struct cru_piece_rules rules = {.classes = &classes,
+                                        .digits = 3,
+                                        .kernels = cru_mask_kernels_of((enum cru_masks_path)path)};
         for (size_t i = 0; rules.kernels && i < 8 * 8 * ROWS * 150; i++) {
             const char *first = before[i % 8], *then = behind[i / 8 % 8], *s = row[i / 64 % ROWS];
             size_t n = 192, total = n - i / 64 / ROWS;
