@@ -48,7 +48,7 @@ static uint32_t added_at(const struct cru_tokenizer *t, const struct cru_added_i
     return CRU_NONE;
 }
 
-static size_t spaces_begin(struct cru_span text, size_t from, size_t at) {
+size_t cru_added_spaces_begin(struct cru_span text, size_t from, size_t at) {
     while (at > from) {
         size_t before = at - 1;
         unsigned length;
@@ -61,7 +61,7 @@ static size_t spaces_begin(struct cru_span text, size_t from, size_t at) {
     return at;
 }
 
-static size_t spaces_end(struct cru_span text, size_t at) {
+size_t cru_added_spaces_end(struct cru_span text, size_t at) {
     unsigned length;
     while (at < text.n &&
            (cru_category_at((const unsigned char *)text.p + at, &length) & CRU_CAT_SPACE))
@@ -69,13 +69,13 @@ static size_t spaces_end(struct cru_span text, size_t at) {
     return at;
 }
 
-bool cru_added_next(const struct cru_tokenizer *t, const struct cru_added_index *index,
-                    struct cru_span text, struct cru_added_scan *scan,
+bool cru_added_find(const struct cru_tokenizer *t, const struct cru_added_index *index,
+                    struct cru_span text, size_t limit, struct cru_added_scan *scan,
                     struct cru_added_match *match) {
     if (index->n == 0) return false;
-    for (size_t i = scan->at; i < text.n; i++) {
+    for (size_t i = scan->at; i < limit; i++) {
         if (index->only_byte >= 0) {
-            const char *p = memchr(text.p + i, index->only_byte, text.n - i);
+            const char *p = memchr(text.p + i, index->only_byte, limit - i);
             if (!p) return false;
             i = (size_t)(p - text.p);
         }
@@ -84,10 +84,17 @@ bool cru_added_next(const struct cru_tokenizer *t, const struct cru_added_index 
         const struct cru_vocab_added *added = &t->added[found];
         scan->at = i + cru_vocab_token(t, added->id).n;
         match->id = added->id;
-        match->begin = added->flags & CRU_ADDED_LSTRIP ? spaces_begin(text, scan->from, i) : i;
-        match->end = added->flags & CRU_ADDED_RSTRIP ? spaces_end(text, scan->at) : scan->at;
+        match->flags = added->flags;
+        match->begin = added->flags & CRU_ADDED_LSTRIP ? cru_added_spaces_begin(text, scan->from, i) : i;
+        match->end = added->flags & CRU_ADDED_RSTRIP ? cru_added_spaces_end(text, scan->at) : scan->at;
         scan->from = match->end;
         return true;
     }
     return false;
+}
+
+bool cru_added_next(const struct cru_tokenizer *t, const struct cru_added_index *index,
+                    struct cru_span text, struct cru_added_scan *scan,
+                    struct cru_added_match *match) {
+    return cru_added_find(t, index, text, text.n, scan, match);
 }

@@ -34,7 +34,7 @@ struct cru_added_scan {
 };
 struct cru_added_match {
     size_t begin, end; /* with the white space that the token takes along */
-    uint32_t id;
+    uint32_t id, flags; /* CRU_ADDED_* */
 };
 /* The next added token of `text`, which is valid UTF-8; false when there is none. What lies between
  * the scan's `from` before the call and the match's begin is text; `from` is then the match's end.
@@ -42,5 +42,13 @@ struct cru_added_match {
 bool cru_added_next(const struct cru_tokenizer *t, const struct cru_added_index *index,
                     struct cru_span text, struct cru_added_scan *scan,
                     struct cru_added_match *match);
+/* The same of those that begin before `limit`. */
+bool cru_added_find(const struct cru_tokenizer *t, const struct cru_added_index *index,
+                    struct cru_span text, size_t limit, struct cru_added_scan *scan,
+                    struct cru_added_match *match);
+
+/* Where the white space that ends at `at` begins, not before `from`; and where that at `at` ends. */
+size_t cru_added_spaces_begin(struct cru_span text, size_t from, size_t at);
+size_t cru_added_spaces_end(struct cru_span text, size_t at);
 
 #endif

@@ -4,22 +4,11 @@
  */
 #include "crucible/base/base.h"
 #include "crucible/base/utf8_repair.h"
-#include "tokenizer/normalise.h"
-#include "tokenizer/piece_encoder.h"
-#include "tokenizer/tokenizer.h"
+#include "tokenizer/encoder.h"
 #include "tokenizer/vocab.h"
 #include "tokenizer/vocab_compile.h"
 
 enum { KEEP_BYTES = 16 << 20 }; /* scratch larger than this is freed after the call that needed it */
-
-struct cru_encoder {
-    const struct cru_tokenizer *tokenizer;
-    struct cru_piece_encoder pieces;
-    struct cru_normaliser normaliser;
-    struct cru_splitter splitter; /* for CRU_PATTERN_STEPS */
-    struct cru_buffer repaired;
-    struct cru_ids counted;
-};
 
 struct cru_encoder *cru_encoder_new(const struct cru_tokenizer *tokenizer) {
     struct cru_encoder *e = calloc(1, sizeof *e);
@@ -42,6 +31,7 @@ void cru_encoder_free(struct cru_encoder *e) {
     cru_splitter_release(&e->splitter);
     cru_buffer_release(&e->repaired);
     cru_ids_release(&e->counted);
+    cru_encode_stream_free(e->slices);
     free(e);
 }
 
@@ -58,22 +48,11 @@ static enum cru_status encode_steps(struct cru_encoder *e, struct cru_span text,
     return CRU_OK;
 }
 
-static bool ids_room(struct cru_ids *ids, size_t more) {
-    if (more <= ids->capacity - ids->n) return true;
-    size_t capacity = ids->capacity + ids->capacity / 2;
-    if (capacity < ids->n + more) capacity = ids->n + more;
-    uint32_t *p = realloc(ids->p, capacity * sizeof *p);
-    if (!p) return false;
-    ids->p = p;
-    ids->capacity = capacity;
-    return true;
-}
-
 /* Appends the ids of a stretch without added tokens, in normal form. */
 static enum cru_status encode_plain(struct cru_encoder *e, struct cru_span text,
                                     struct cru_ids *ids, struct cru_error *err) {
     if (text.n == 0) return CRU_OK;
-    if (!ids_room(ids, text.n + CRU_IDS_SLACK)) return cru_fail_memory(err, "token ids");
+    if (!cru_ids_room(ids, text.n + CRU_IDS_SLACK)) return cru_fail_memory(err, "token ids");
     uint32_t *out = ids->p + ids->n;
     if (e->tokenizer->header->pattern == CRU_PATTERN_STEPS) {
         enum cru_status status = encode_steps(e, text, &out, err);
@@ -102,7 +81,7 @@ static enum cru_status encode_added(struct cru_encoder *e, struct cru_span text,
         size_t n = match.begin > from ? match.begin - from : 0;
         enum cru_status status = between(e, cru_span_make(text.p + from, n), special, ids, err);
         if (status) return status;
-        if (!ids_room(ids, 1)) return cru_fail_memory(err, "token ids");
+        if (!cru_ids_room(ids, 1)) return cru_fail_memory(err, "token ids");
         ids->p[ids->n++] = match.id;
         from = match.end;
     }
@@ -134,15 +113,39 @@ static enum cru_status encode_valid(struct cru_encoder *e, struct cru_span text,
     return encode_added(e, text, &e->tokenizer->added_raw, encode_stretch, special, ids, err);
 }
 
-enum cru_status cru_encode(struct cru_encoder *e, struct cru_span text, enum cru_special special,
-                           struct cru_ids *ids, struct cru_error *err) {
-    if (text.n == 0) return CRU_OK;
+/* A large text slice by slice, so that no copy of all of it is made. With a count, ids are only counted. */
+static enum cru_status encode_slices(struct cru_encoder *e, struct cru_span text,
+                                     enum cru_special special, struct cru_ids *ids,
+                                     uint64_t *count, struct cru_error *err) {
+    if (!e->slices && !(e->slices = cru_encode_stream_new(e)))
+        return cru_fail_memory(err, "text");
+    enum cru_status status = cru_encode_stream_begin(e->slices, special, err);
+    size_t slice = count ? CRU_ENCODE_WHOLE : text.n;
+    while (text.n > 0 && !status) {
+        size_t n = text.n < slice ? text.n : slice;
+        status = cru_encode_stream_feed(e->slices, cru_span_make(text.p, n), ids, err);
+        text = cru_span_make(text.p + n, text.n - n);
+        if (!count) continue;
+        *count += ids->n;
+        cru_ids_clear(ids);
+    }
+    return status ? status : cru_encode_stream_end(e->slices, ids, err);
+}
+
+static bool is_large(const struct cru_encoder *e, struct cru_span text) {
+    return text.n > CRU_ENCODE_WHOLE && cru_encoder_streams(e);
+}
+
+static enum cru_status encode_whole(struct cru_encoder *e, struct cru_span text,
+                                    enum cru_special special, struct cru_ids *ids,
+                                    struct cru_error *err) {
     if (text.n > INT32_MAX)
-        return cru_fail(err, CRU_FATAL, "cannot encode a text of %zu bytes: more than 2 GiB",
+        return cru_fail(err, CRU_BAD,
+                        "cannot encode a text of %zu bytes: with this vocabulary 2 GiB is the most",
                         text.n);
     if (!cru_text_is_utf8(text.p, text.n)) {
         cru_buffer_clear(&e->repaired);
-        (void)cru_utf8_repair(text, &e->repaired);
+        e->repairs += cru_utf8_repair(text, &e->repaired);
         if (e->repaired.failed) {
             cru_buffer_release(&e->repaired);
             return cru_fail_memory(err, "text");
@@ -155,12 +158,27 @@ enum cru_status cru_encode(struct cru_encoder *e, struct cru_span text, enum cru
     return status;
 }
 
+enum cru_status cru_encode(struct cru_encoder *e, struct cru_span text, enum cru_special special,
+                           struct cru_ids *ids, struct cru_error *err) {
+    if (text.n == 0) return CRU_OK;
+    size_t before = ids->n;
+    enum cru_status status = is_large(e, text) ? encode_slices(e, text, special, ids, NULL, err)
+                                               : encode_whole(e, text, special, ids, err);
+    if (status) ids->n = before;
+    return status;
+}
+
 enum cru_status cru_encode_count(struct cru_encoder *e, struct cru_span text,
                                  enum cru_special special, uint64_t *count,
                                  struct cru_error *err) {
+    *count = 0;
     cru_ids_clear(&e->counted);
-    enum cru_status status = cru_encode(e, text, special, &e->counted, err);
-    *count = e->counted.n;
+    enum cru_status status =
+        is_large(e, text) ? encode_slices(e, text, special, &e->counted, count, err)
+                          : cru_encode(e, text, special, &e->counted, err);
+    *count += e->counted.n;
     if (e->counted.capacity > KEEP_BYTES / sizeof(uint32_t)) cru_ids_release(&e->counted);
     return status;
 }
+
+uint64_t cru_encoder_repairs(const struct cru_encoder *e) { return e->repairs; }

@@ -10,6 +10,18 @@ void cru_ids_release(struct cru_ids *ids) {
     memset(ids, 0, sizeof *ids);
 }
 
+bool cru_ids_room(struct cru_ids *ids, size_t more) {
+    if (more <= ids->capacity - ids->n) return true;
+    size_t capacity = ids->capacity + ids->capacity / 2;
+    if (capacity < ids->n + more) capacity = ids->n + more;
+    if (capacity > SIZE_MAX / sizeof *ids->p) return false;
+    uint32_t *p = realloc(ids->p, capacity * sizeof *p);
+    if (!p) return false;
+    ids->p = p;
+    ids->capacity = capacity;
+    return true;
+}
+
 uint32_t cru_tokenizer_size(const struct cru_tokenizer *t) { return t->header->n_ids; }
 
 uint64_t cru_tokenizer_hash(const struct cru_tokenizer *t) { return t->header->content_hash; }
