@@ -17,7 +17,7 @@ struct cru_tokenizer {
     const struct cru_vocab_header *header;
     const uint32_t *offsets;
     const char *text;
-    const uint32_t *words;
+    const uint32_t *words; /* only with CRU_VOCAB_IGNORE_MERGES */
     const struct cru_vocab_added *added;
     const struct cru_joins *joins; /* NULL: a part of a piece may not be looked up as a word */
     struct cru_merges merges;
@@ -33,7 +33,7 @@ static inline struct cru_span cru_vocab_token(const struct cru_tokenizer *t, uin
     return cru_span_make(t->text + t->offsets[id], t->offsets[id + 1] - t->offsets[id]);
 }
 
-/* The token whose bytes, as a piece, encode to it alone; or CRU_NO_TOKEN. `hash` is cru_piece_hash. */
+/* The token with these bytes, or CRU_NO_TOKEN; `hash` is cru_piece_hash. Only with CRU_VOCAB_IGNORE_MERGES. */
 static inline uint32_t cru_vocab_word(const struct cru_tokenizer *t, const unsigned char *p,
                                       size_t n, uint64_t hash) {
     uint32_t mask = (1u << t->header->word_bits) - 1;

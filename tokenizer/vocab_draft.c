@@ -237,7 +237,8 @@ static struct cru_vocab_header layout(const struct cru_vocab_draft *d, size_t te
     h.flags = d->flags;
     /* Nearly all that is looked for is there (as_left), and a table that fits the cache is quicker. */
     h.pair_bits = table_bits(d->n_merges * 3 / 4);
-    h.word_bits = table_bits(d->n_ids);
+    bool whole_words = d->flags & CRU_VOCAB_IGNORE_MERGES;
+    h.word_bits = whole_words ? table_bits(d->n_ids) : 0;
     const uint64_t bytes[CRU_SECTIONS] = {
         [CRU_SECTION_OFFSETS] = (d->n_ids + 1) * 4,
         [CRU_SECTION_TEXT] = text_bytes,
@@ -245,9 +246,9 @@ static struct cru_vocab_header layout(const struct cru_vocab_draft *d, size_t te
         [CRU_SECTION_MERGED] = d->n_merges * 4,
         [CRU_SECTION_BYTE_PAIR] = 65536 * 4,
         [CRU_SECTION_PAIRS] = (uint64_t)8 << h.pair_bits,
-        [CRU_SECTION_WORDS] = (uint64_t)4 << h.word_bits,
+        [CRU_SECTION_WORDS] = whole_words ? (uint64_t)4 << h.word_bits : 0,
         [CRU_SECTION_ADDED] = d->n_added * sizeof(struct cru_vocab_added),
-        [CRU_SECTION_JOINS] = sizeof(struct cru_joins),
+        [CRU_SECTION_JOINS] = whole_words ? 0 : sizeof(struct cru_joins),
         [CRU_SECTION_STEPS] = d->steps.n,
         [CRU_SECTION_NODES] = d->n_ids * sizeof(struct cru_bpe_node),
         [CRU_SECTION_ROOTS] = 65536 * 8,
@@ -307,7 +308,7 @@ static enum cru_status fill_tables(const struct cru_vocab_draft *d, const struct
     }
     /* Only what merges make can join; that leaves out the added tokens. */
     struct cru_joins *joins = section(h, image, CRU_SECTION_JOINS);
-    for (size_t i = 0; i < d->n_merges; i++) {
+    for (size_t i = 0; i < d->n_merges && h->section[CRU_SECTION_JOINS].bytes; i++) {
         struct cru_span t = d->tokens[d->merges[i].made];
         cru_joins_add(joins, (const unsigned char *)t.p, t.n);
     }
@@ -349,17 +350,15 @@ static enum cru_status append_trie(const struct cru_vocab_draft *d, struct cru_v
     return grown ? CRU_OK : cru_fail_memory(err, "vocabulary");
 }
 
-/* WORDS: the tokens that their own bytes encode to, or all with CRU_VOCAB_IGNORE_MERGES. */
+/* WORDS: every token by its bytes, for CRU_VOCAB_IGNORE_MERGES. */
 static void fill_words(const struct cru_vocab_draft *d, const struct cru_vocab_header *h,
                        unsigned char *image) {
-    const struct cru_bpe_node *nodes = section(h, image, CRU_SECTION_NODES);
     uint32_t *words = section(h, image, CRU_SECTION_WORDS);
     memset(words, 0xFF, h->section[CRU_SECTION_WORDS].bytes);
     uint32_t mask = (1u << h->word_bits) - 1;
     for (uint32_t id = 0; id < h->n_ids; id++) {
         struct cru_span t = d->tokens[id];
         if (t.n == 0 || find_bytes(d, t) != id) continue;
-        if (!nodes[id].bytes && !(h->flags & CRU_VOCAB_IGNORE_MERGES)) continue;
         uint64_t hash = cru_piece_hash((const unsigned char *)t.p, t.n);
         uint32_t slot = (uint32_t)hash & mask;
         while (words[slot] != CRU_NONE) slot = (slot + 1) & mask;
@@ -387,7 +386,7 @@ enum cru_status cru_vocab_draft_compile(struct cru_vocab_draft *d, const char *n
         free(image);
         return status;
     }
-    fill_words(d, &h, image);
+    if (h.flags & CRU_VOCAB_IGNORE_MERGES) fill_words(d, &h, image);
     memcpy(image, &h, sizeof h);
     h.checksum = cru_hash64(image, h.file_bytes, 0); /* of the file with this field zero */
     memcpy(image, &h, sizeof h);

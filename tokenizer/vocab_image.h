@@ -13,9 +13,10 @@
  *   | BYTE_PAIR u32  |   [65536] first * 256 + second byte -> rank, or NONE
  *   | PAIRS    u64   |   [2^pair_bits] open addressing: left 20 | right 20 | rank 24; all ones: free
  *   | WORDS    u32   |   [2^word_bits] open addressing on cru_piece_hash: tag 12 | id 20 of every
- *   |                |   token that is what its own bytes encode to; all ones: free
+ *   |                |   token, all ones: free; only with CRU_VOCAB_IGNORE_MERGES
  *   | ADDED          |   [n_added] id, flags; content is the id's text
- *   | JOINS    bits  |   which neighbouring characters occur inside one token (join_rules.h)
+ *   | JOINS    bits  |   which neighbouring characters occur inside one token (join_rules.h);
+ *   |                |   only without CRU_VOCAB_IGNORE_MERGES
  *   | STEPS          |   the pre-tokeniser's steps (split_steps.h), for CRU_PATTERN_STEPS
  *   | NODES          |   [n_ids] how each token is made, and its next shorter beginning
  *   | ROOTS    u64   |   [65536] first * 256 + second byte -> unit: the trie's first two levels
@@ -37,7 +38,7 @@
 #define CRU_NONE UINT32_MAX
 
 enum {
-    CRU_VOCAB_VERSION = 5,
+    CRU_VOCAB_VERSION = 6,
     CRU_VOCAB_ORDER = 0x01020304,
     CRU_ID_BITS = 20,
     CRU_RANK_BITS = 24,

@@ -16,8 +16,9 @@ static enum cru_status damaged(struct cru_error *err, const char *what) {
 
 /* The bytes each section must have, by the header's counts. TEXT may have any number. */
 static bool sizes_agree(const struct cru_vocab_header *h) {
+    bool whole_words = h->flags & CRU_VOCAB_IGNORE_MERGES;
     if (h->n_ids > CRU_MAX_IDS || h->n_merges > CRU_MAX_MERGES || h->n_added > CRU_MAX_ADDED ||
-        h->pair_bits < 1 || h->pair_bits > 30 || h->word_bits < 1 || h->word_bits > 30 ||
+        h->pair_bits < 1 || h->pair_bits > 30 || h->word_bits < (whole_words ? 1 : 0) || h->word_bits > (whole_words ? 30 : 0) ||
         h->n_units < 256 || h->n_units % 256 || h->n_units > 1u << CRU_UNIT_BITS ||
         h->irregular > 1)
         return false;
@@ -28,9 +29,9 @@ static bool sizes_agree(const struct cru_vocab_header *h) {
         [CRU_SECTION_MERGED] = (uint64_t)h->n_merges * 4,
         [CRU_SECTION_BYTE_PAIR] = 65536 * 4,
         [CRU_SECTION_PAIRS] = (uint64_t)8 << h->pair_bits,
-        [CRU_SECTION_WORDS] = (uint64_t)4 << h->word_bits,
+        [CRU_SECTION_WORDS] = whole_words ? (uint64_t)4 << h->word_bits : 0,
         [CRU_SECTION_ADDED] = (uint64_t)h->n_added * sizeof(struct cru_vocab_added),
-        [CRU_SECTION_JOINS] = sizeof(struct cru_joins),
+        [CRU_SECTION_JOINS] = whole_words ? 0 : sizeof(struct cru_joins),
         [CRU_SECTION_STEPS] = h->section[CRU_SECTION_STEPS].bytes,
         [CRU_SECTION_NODES] = (uint64_t)h->n_ids * sizeof(struct cru_bpe_node),
         [CRU_SECTION_ROOTS] = 65536 * 8,

@@ -225,6 +225,64 @@ static void every_byte_is_checked(void **state) {
     free(image.p);
 }
 
+/* A whole image but for one number, with the checksum that goes with it. */
+static void numbers_that_lead_out_are_seen(void **state) {
+    (void)state;
+    enum { IDS = 302, MERGES = 5 };
+    static const struct {
+        int section;
+        size_t at; /* of a u32 */
+        uint32_t value;
+        bool whole_words;
+    } rows[] = {
+        {CRU_SECTION_OFFSETS, 1, 1u << 30, false},
+        {CRU_SECTION_OFFSETS, 0, 1, false},
+        {CRU_SECTION_OFFSETS, IDS, 0, false},
+        {CRU_SECTION_BYTE_IDS, 255, IDS, false},
+        {CRU_SECTION_BYTE_IDS, 7, 256, false}, /* not a byte's */
+        {CRU_SECTION_MERGED, MERGES - 1, IDS, false},
+        {CRU_SECTION_BYTE_PAIR, 65535, MERGES, false},
+        {CRU_SECTION_PAIRS, 30, MERGES, false},
+        {CRU_SECTION_WORDS, 0, IDS, true},
+        {CRU_SECTION_WORDS, 1023, IDS, true},
+        {CRU_SECTION_ADDED, 0, IDS, false},
+        {CRU_SECTION_ADDED, 0, 299, false}, /* stands for nothing */
+        {CRU_SECTION_NODES, 8 * 300 + 1, 0xF0000000, false},
+        {CRU_SECTION_NODES, 8 * 301 + 1, 0x00000FFE, false},
+        {CRU_SECTION_NODES, 8 * 301 + 6, IDS, false},
+        {CRU_SECTION_NODES, 8 * 257 + 7, 2, false},
+        {CRU_SECTION_NODES, 8 * 'x' + 7, 0, false},
+        {CRU_SECTION_ROOTS, 2 * 65535, 1u << 31, false},
+        {CRU_SECTION_ROOTS, 1, IDS << 1, false},
+        {CRU_SECTION_UNITS, 2 * 255, 1u << 31, false},
+        {CRU_SECTION_UNITS, 2 * 256 + 1, IDS << 1, false},
+    };
+    for (size_t i = 0; i < 2 * sizeof rows / sizeof *rows; i++) {
+        size_t row = i / 2;
+        struct parts parts = plain;
+        if (rows[row].whole_words) parts.model = "\"ignore_merges\":true";
+        struct cru_vocab_bytes image;
+        struct cru_vocab_header *h;
+        struct cru_tokenizer *t;
+        struct cru_error err;
+        assert_int_equal(compile(&parts, &image, &err), CRU_OK);
+        h = image.p;
+        assert_int_equal(h->n_ids, IDS);
+        assert_int_equal(h->n_merges, MERGES);
+        struct cru_vocab_section s = h->section[rows[row].section];
+        assert_true(rows[row].at * 4 + 4 <= s.bytes);
+        memcpy((char *)image.p + s.offset + rows[row].at * 4, &rows[row].value, 4);
+        h->checksum = 0;
+        h->checksum = cru_hash64(image.p, image.n, 0);
+        if (i % 2) setenv("CRUCIBLE_SIMD", "plain", 1);
+        enum cru_status status = cru_tokenizer_from_image(image.p, image.n, &t, &err);
+        unsetenv("CRUCIBLE_SIMD");
+        if (status != CRU_FATAL) fail_msg("row %zu is not seen", row);
+        assert_string_equal(err.message, "vocabulary is damaged: numbers out of range");
+        free(image.p);
+    }
+}
+
 static void files_are_loaded_by_what_they_are(void **state) {
     (void)state;
     char dir[] = "/tmp/crucible-vocab-XXXXXX", path[64];
@@ -316,6 +374,7 @@ int main(void) {
         cmocka_unit_test(other_rules),
         cmocka_unit_test(refusals_name_their_reason),
         cmocka_unit_test(every_byte_is_checked),
+        cmocka_unit_test(numbers_that_lead_out_are_seen),
         cmocka_unit_test(files_are_loaded_by_what_they_are),
         cmocka_unit_test(merges_follow_from_ranks),
     };
