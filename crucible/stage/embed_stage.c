@@ -79,6 +79,10 @@ static enum cru_status embed_run(struct cru_stage *stage, struct cru_batch *batc
         if (!x) status = cru_fail_memory(err, "a document's row");
         if (!status && e->view)
             status = cru_static_view_ids(e->view, batch->docs[i].text, &ids, err);
+        if (status == CRU_BAD) {
+            status = cru_doc_wrong(batch, &batch->docs[i], "embed", "text", err->message);
+            continue;
+        }
         if (!status) status = cru_embed_document(embedder, &batch->docs[i], ids.p, ids.n, x, err);
     }
     cru_ids_release(&ids);

@@ -135,6 +135,7 @@ static enum cru_status mix_run(struct cru_stage *stage, struct cru_batch *batch,
     for (size_t i = 0; m->counter && i < batch->n; i++) {
         uint64_t tokens;
         enum cru_status s = cru_doc_tokens(m->counter, batch, &batch->docs[i], &tokens, err);
+        if (s == CRU_BAD) s = cru_doc_wrong(batch, &batch->docs[i], "mix", "text", err->message);
         if (s) return s;
     }
     return CRU_OK;

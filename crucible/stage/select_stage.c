@@ -157,6 +157,15 @@ static const struct cru_option options[] = {
      .argument = "NAME|PATH",
      .fallback = "qwen3",
      .help = "vocabulary that --budget-tokens counts in, for documents without crucible.tokens"},
+    {.type = CRU_OPTION_REAL,
+     .name = "checkpoint",
+     .offset = AT(checkpoint),
+     .argument = "SECONDS",
+     .fallback = "5",
+     .min = 0,
+     .max = 1e6,
+     .help = "save the picks so far this often in --tmpdir, where a run that was killed is taken "
+             "up by the same command; 0: after every pick"},
     {.type = CRU_OPTION_FLAG,
      .name = "mark",
      .offset = AT(mark),
@@ -239,6 +248,7 @@ static enum cru_status select_open(struct cru_stage *stage, struct cru_error *er
     struct cru_select *s = (struct cru_select *)stage;
     enum cru_status status;
     init_columns(s);
+    cru_select_journal_init(&s->journal);
     if ((status = parse_budget(s, err)) || (status = parse_device(s, err))) return status;
     if (!s->embeddings) {
         if (s->model && (status = cru_static_view_open(s->model, &s->view, err))) return status;
@@ -296,6 +306,7 @@ static enum cru_status find(struct cru_select *s, struct cru_batch *batch, struc
         status = cru_doc_tokens(s->counter, batch, doc, &found->tokens, err);
     else if (s->budget_tokens > 0)
         status = cru_fail(err, CRU_FATAL, "%s", s->no_counter.message);
+    if (status == CRU_BAD) return cru_doc_wrong(batch, doc, "select", "text", err->message);
     if (status) return status;
     found->field = (double)NAN;
     if (s->weights_kind == WEIGHTS_FIELD && !cru_doc_number(parser, doc, s->weights, &found->field))
@@ -304,7 +315,9 @@ static enum cru_status find(struct cru_select *s, struct cru_batch *batch, struc
         for (size_t f = 0; f < s->axis[k].n; f++)
             found->values[s->axis[k].first + f] = factor_value(parser, doc, &s->axis[k].factor[f]);
     if (s->embeddings) return CRU_OK;
-    if (s->view && (status = cru_static_view_ids(s->view, doc->text, ids, err))) return status;
+    if (s->view) status = cru_static_view_ids(s->view, doc->text, ids, err);
+    if (status == CRU_BAD) return cru_doc_wrong(batch, doc, "select", "text", err->message);
+    if (status) return status;
     if ((status = cru_embed_document(embedder, doc, ids->p, ids->n, x, err))) return status;
     (void)cru_row_quantise(x, d, found->row, d);
     return CRU_OK;
@@ -511,6 +524,7 @@ static enum cru_status select_replay(struct cru_stage *stage, struct cru_batch *
     for (size_t i = 0; !status && i < batch->n; i++)
         if ((status = note(s, batch, &batch->docs[i], &json)))
             status = cru_fail_memory(err, "marks of a selection");
+    atomic_fetch_add(&s->replayed, status ? 0 : batch->n);
     cru_buffer_release(&json);
     return status;
 }
@@ -524,6 +538,7 @@ static void select_release(struct cru_stage *stage) {
     for (size_t v = 0; v < VALUES; v++) cru_spill_release(&s->values[v]);
     for (size_t k = 0; k < CRU_RUPS_AXES; k++) cru_spill_release(&s->q[k]);
     for (size_t b = 0; b < CRU_STRATA_MAX; b++) cru_eesd_result_release(&s->result[b]);
+    cru_select_journal_close(&s->journal, atomic_load(&s->replayed) >= s->n);
     cru_static_view_free(s->view);
     s->view = NULL;
     cru_npy_close(s->vectors);

@@ -25,7 +25,8 @@ enum cru_status cru_token_counter_open(const char *vocab, struct cru_token_count
                                        struct cru_error *err);
 
 /* Tokens of doc->text into *n: crucible.tokens when the document has it, else counted and set there.
- * Call it from run() (it writes to the batch). CRU_FATAL only when memory is short. */
+ * Call it from run() (it writes to the batch). CRU_BAD for a text that cannot be encoded (tokenizer.h): mark
+ * it with cru_doc_wrong. CRU_FATAL when memory is short. */
 enum cru_status cru_doc_tokens(struct cru_token_counter *counter, struct cru_batch *batch,
                                struct cru_doc *doc, uint64_t *n, struct cru_error *err);
 

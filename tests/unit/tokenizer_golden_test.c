@@ -22,6 +22,8 @@ enum { STRINGS = 6000, EACH = 100 };
 
 static struct cru_tokenizer *tokenizer;
 static struct cru_encoder *encoder;
+static struct cru_encode_stream *stream;
+static struct cru_random cuts = {7};
 
 /* ------------------------------------------------------------------------------ the strings */
 
@@ -145,12 +147,31 @@ static void end_hundred(struct running *run) {
     assert_non_null(run->hasher);
 }
 
+/* The same ids when the text comes in chunks. */
+static void check_chunks(struct cru_span text, enum cru_special special, const struct cru_ids *want) {
+    struct cru_ids ids = {NULL, 0, 0};
+    struct cru_error err;
+    size_t most = cru_random_next(&cuts) % 2 ? 16 : 4096;
+    assert_int_equal(cru_encode_stream_begin(stream, special, &err), CRU_OK);
+    while (text.n > 0) {
+        size_t n = 1 + cru_random_next(&cuts) % most;
+        if (n > text.n) n = text.n;
+        assert_int_equal(cru_encode_stream_feed(stream, cru_span_make(text.p, n), &ids, &err), CRU_OK);
+        text = cru_span_make(text.p + n, text.n - n);
+    }
+    assert_int_equal(cru_encode_stream_end(stream, &ids, &err), CRU_OK);
+    assert_int_equal(ids.n, want->n);
+    if (ids.n) assert_memory_equal(ids.p, want->p, ids.n * sizeof *ids.p);
+    cru_ids_release(&ids);
+}
+
 static void add_text(struct running *run, struct cru_span text) {
     struct cru_ids ids = {NULL, 0, 0};
     struct cru_error err;
     enum cru_special special =
         strcmp(run->special, "text") == 0 ? CRU_SPECIAL_TEXT : CRU_SPECIAL_RECOGNISE;
     assert_int_equal(cru_encode(encoder, text, special, &ids, &err), CRU_OK);
+    check_chunks(text, special, &ids);
     uint32_t n = (uint32_t)ids.n;
     cru_hasher_add(run->hasher, &n, 4);
     cru_hasher_add(run->hasher, ids.p, ids.n * 4);
@@ -274,13 +295,15 @@ static int begin(void **state) {
         return -1;
     }
     encoder = cru_encoder_new(tokenizer);
+    stream = cru_encode_stream_new(encoder);
     read_expected();
-    return encoder ? 0 : -1;
+    return encoder && stream ? 0 : -1;
 }
 
 static int end(void **state) {
     (void)state;
     bool all = n_checked == n_expected; /* every stored hash was met */
+    cru_encode_stream_free(stream);
     cru_encoder_free(encoder);
     cru_tokenizer_free(tokenizer);
     free(expected);
