@@ -8,7 +8,7 @@
  *                                              search (bpe_backtrack.h), kept in the cache
  *
  * Patterns that have no masks give their pieces one at a time (piece_end.h). A cru_piece_encoder is one
- * thread's, some 20 MiB whatever the text; nothing here fails once it is made.
+ * thread's, some 30 MiB whatever the text; nothing here fails once it is made.
  */
 #ifndef CRU_TOKENIZER_PIECE_ENCODER_H
 #define CRU_TOKENIZER_PIECE_ENCODER_H

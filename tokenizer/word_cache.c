@@ -28,13 +28,14 @@ enum {
     WORDS_BYTES = sizeof(struct cru_word_entry) << CRU_PLACE_BITS,
     LONGS_BYTES = sizeof(struct cru_long_entry) << CRU_LONG_BITS,
     STORE_BYTES = CRU_STORE_WORDS * sizeof(uint32_t),
+    POOL_BYTES = CRU_POOL_IDS * sizeof(uint32_t),
 };
 
 bool cru_word_cache_init(struct cru_word_cache *cache) {
     cache->pooled = cache->stored = 0;
     cache->words = table_new(WORDS_BYTES);
     cache->longs = table_new(LONGS_BYTES);
-    cache->pool = malloc(CRU_POOL_IDS * sizeof *cache->pool);
+    cache->pool = table_new(POOL_BYTES);
     cache->store = table_new(STORE_BYTES);
     if (cache->words && cache->longs && cache->pool && cache->store) return true;
     cru_word_cache_release(cache);
@@ -45,7 +46,7 @@ void cru_word_cache_release(struct cru_word_cache *cache) {
     table_free(cache->words, WORDS_BYTES);
     table_free(cache->longs, LONGS_BYTES);
     table_free(cache->store, STORE_BYTES);
-    free(cache->pool);
+    table_free(cache->pool, POOL_BYTES);
     memset(cache, 0, sizeof *cache);
 }
 

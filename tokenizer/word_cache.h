@@ -11,7 +11,7 @@
  *                                         when another piece with the same place came later
  *
  * A piece of more than 3 ids keeps them in `pool`; when that is full, all is forgotten. Longer pieces, to
- * CRU_LONG_BYTES, have a table that says where in `store` their ids and bytes are. Some 26 MiB, whatever
+ * CRU_LONG_BYTES, have a table that says where in `store` their ids and bytes are. Some 30 MiB, whatever
  * the text: a corpus has half a million different words, and entries are asked for well before they are
  * read. One thread.
  */
@@ -31,7 +31,7 @@ enum {
     CRU_LONG_BITS = 17,
     CRU_LONG_BYTES = 1024,
     CRU_STORE_WORDS = 1 << 21, /* of 4 bytes */
-    CRU_POOL_IDS = 1 << 17,
+    CRU_POOL_IDS = 1 << 20,
 };
 
 struct cru_word_entry {
