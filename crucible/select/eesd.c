@@ -200,41 +200,64 @@ enum cru_status cru_greedy_until(struct cru_greedy *g, uint64_t picks,
     return status;
 }
 
-/* Puts the given rows into S. Members rise, so their positions are found by halving. */
+/* The position of a row; n when it is no member. Members rise, so it is found by halving. */
+static size_t position_of(const struct cru_gains *gains, uint32_t row) {
+    size_t low = 0, high = gains->n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (gains->members[middle] < row)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < gains->n && gains->members[low] == row ? low : gains->n;
+}
+
+/* Puts the given rows into S. */
 static void take_given(struct cru_greedy *g, const struct cru_eesd_plan *plan,
                        struct cru_eesd_result *result) {
     struct cru_gains *gains = &g->gains;
     for (size_t k = 0; k < plan->n_given; k++) {
-        size_t low = 0, high = gains->n;
-        while (low < high) {
-            size_t middle = low + (high - low) / 2;
-            if (gains->members[middle] < plan->given[k])
-                low = middle + 1;
-            else
-                high = middle;
-        }
-        if (low == gains->n || gains->members[low] != plan->given[k] || g->taken[low]) continue;
-        result->objective += cru_gains_bonus(gains, (uint32_t)low);
-        g->taken[low] = true;
-        cru_gains_take(gains, (uint32_t)low);
+        size_t at = position_of(gains, plan->given[k]);
+        if (at == gains->n || g->taken[at]) continue;
+        result->objective += cru_gains_bonus(gains, (uint32_t)at);
+        g->taken[at] = true;
+        cru_gains_take(gains, (uint32_t)at);
     }
     for (size_t i = 0; i < gains->n; i++)
         result->objective += (int64_t)gains->cover[i] * gains->pool->weight[gains->members[i]];
 }
 
-static enum cru_status greedy_lazy(struct cru_greedy *g, uint64_t budget,
+/* Picks again what an earlier run picked first, without looking for it. */
+static enum cru_status take_resumed(struct cru_greedy *g, const struct cru_eesd_plan *plan,
+                                    struct cru_eesd_result *result, struct cru_error *err) {
+    enum cru_status status = CRU_OK;
+    for (size_t k = 0; !status && k < plan->n_resumed; k++) {
+        size_t at = position_of(&g->gains, plan->resumed[k]);
+        if (at == g->gains.n || g->taken[at]) continue;
+        g->gains.bound[at] = plan->resumed_gains[k];
+        status = cru_greedy_take(g, (uint32_t)at, result, err);
+    }
+    return status;
+}
+
+static enum cru_status greedy_lazy(struct cru_greedy *g, const struct cru_eesd_plan *plan,
                                    struct cru_eesd_result *result, struct cru_error *err) {
     struct cru_gains *gains = &g->gains;
-    enum cru_status status = CRU_OK;
+    enum cru_status status;
+    uint64_t budget = plan->budget;
     size_t n = gains->n, single = n;
     int64_t single_gain = 0, given = result->objective;
     uint32_t position;
     if (gains->pool->cost) single = best_single(g, budget);
     if (single < n) single_gain = gains->bound[single];
+    if ((status = take_resumed(g, plan, result, err))) return status;
     cru_greedy_fill(g);
     while (result->spent < budget && cru_greedy_pop(g, &position)) {
         if (cru_gains_cost(gains, position) > budget - result->spent) continue;
         if ((status = cru_greedy_take(g, position, result, err))) return status;
+        if (plan->picked)
+            plan->picked(plan->context, gains->members[position], gains->bound[position]);
     }
     cru_greedy_fill(g);
     result->upper = result->objective + cru_greedy_headroom(g, budget);
@@ -276,7 +299,7 @@ enum cru_status cru_eesd_run(const struct cru_eesd_pool *pool, const uint32_t *m
     if (!status && plan->n_given) take_given(&g, plan, result);
     if (!status) {
         cru_gains_first(&g.gains);
-        status = plan->method == CRU_METHOD_LAZY ? greedy_lazy(&g, plan->budget, result, err)
+        status = plan->method == CRU_METHOD_LAZY ? greedy_lazy(&g, plan, result, err)
                                                  : cru_greedy_by_method(&g, plan, result, err);
     }
     result->evaluations = g.gains.evaluations;

@@ -88,6 +88,14 @@ struct cru_eesd_plan {
      * objective and upper count them, its picks do not. Members, each once. */
     const uint32_t *given;
     size_t n_given;
+    /* lazy only: the first picks of this very selection and their gains, from a run of it that did
+     * not end. They are taken as they are, and what follows is what would have followed. */
+    const uint32_t *resumed;
+    const int64_t *resumed_gains;
+    size_t n_resumed;
+    /* lazy on the processor only: told of every further pick, in order. NULL: nobody is. */
+    void (*picked)(void *context, uint32_t row, int64_t gain);
+    void *context;
 };
 
 const char *cru_method_name(enum cru_method method);

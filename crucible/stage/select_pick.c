@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "crucible/base/base.h"
+#include "crucible/base/hash.h"
 #include "crucible/stage/select_state.h"
 
 /* lambda * R_j * n_b / k_b, in units of the objective; with tokens, of a document's share of them.
@@ -33,10 +34,28 @@ static size_t members_of(const struct cru_select *s, size_t b, uint32_t *members
     return n;
 }
 
+/* A hash of all that the choice depends on. */
+static enum cru_status key_of(const struct cru_select *s, uint64_t *key, struct cru_error *err) {
+    const struct cru_spill_array *columns[] = {&s->rows, &s->stratum, &s->fixed, &s->bonus,
+                                               &s->before};
+    int64_t whole[] = {s->budget, s->budget_tokens, s->add,        s->base.common->seed,
+                       s->parts,  s->way,           (int64_t)s->d, (int64_t)s->n};
+    double reals[] = {s->quota, s->lambda, s->epsilon};
+    struct cru_hasher *h = cru_hasher_new();
+    if (!h) return cru_fail_memory(err, "key of a selection");
+    cru_hasher_add(h, whole, sizeof whole);
+    cru_hasher_add(h, reals, sizeof reals);
+    for (size_t c = 0; c < sizeof columns / sizeof *columns; c++)
+        if (columns[c]->p) cru_hasher_add(h, columns[c]->p, columns[c]->n * columns[c]->element);
+    if (s->budget_tokens > 0) cru_hasher_add(h, s->tokens.p, s->tokens.n * s->tokens.element);
+    *key = cru_hasher_digest(h);
+    cru_hasher_free(h);
+    return CRU_OK;
+}
+
 /* Chooses `budget` (documents, or tokens) of stratum b. `rows` has room for 2 n numbers. */
-static enum cru_status pick_stratum(const struct cru_select *s, size_t b, uint64_t budget,
-                                    uint32_t *rows, struct cru_eesd_result *result,
-                                    struct cru_error *err) {
+static enum cru_status pick_stratum(struct cru_select *s, size_t b, uint64_t budget, uint32_t *rows,
+                                    struct cru_eesd_result *result, struct cru_error *err) {
     const uint32_t *before = s->before.p;
     struct cru_eesd_pool pool = {.rows = s->rows.p,
                                  .d = s->d,
@@ -49,11 +68,17 @@ static enum cru_status pick_stratum(const struct cru_select *s, size_t b, uint64
                                  .seed = (uint64_t)s->base.common->seed + b,
                                  .parts = (uint32_t)s->parts,
                                  .given = rows + s->n};
+    bool ended;
+    enum cru_status status =
+        cru_select_journal_begin(&s->journal, s->n, &plan, result, &ended, err);
     size_t n = members_of(s, b, rows);
+    if (status || ended) return status;
     for (size_t i = 0; s->add > 0 && i < n; i++)
         if (before[rows[i]]) rows[s->n + plan.n_given++] = rows[i];
-    return cru_eesd_run_on(s->where, &pool, rows, n, &plan, (int)s->base.common->threads, result,
-                           err);
+    status =
+        cru_eesd_run_on(s->where, &pool, rows, n, &plan, (int)s->base.common->threads, result, err);
+    if (!status) cru_select_journal_end(&s->journal, result);
+    return status;
 }
 
 static enum cru_status pick_documents(struct cru_select *s, uint32_t *rows, struct cru_error *err) {
@@ -195,6 +220,7 @@ static enum cru_status order_picks(struct cru_select *s, struct cru_error *err) 
 
 enum cru_status cru_select_pick(struct cru_select *s, struct cru_error *err) {
     uint32_t *rows;
+    uint64_t key = 0;
     enum cru_status status = CRU_OK;
     if (s->budget_tokens > 0) {
         uint64_t *cost = s->tokens.p;
@@ -210,7 +236,9 @@ enum cru_status cru_select_pick(struct cru_select *s, struct cru_error *err) {
         cru_strata_quotas(s->size, s->table.n,
                           (uint64_t)(s->budget_tokens > 0 ? s->budget_tokens : s->budget), s->quota,
                           s->quotas);
-    if (status || (status = add_bonus(s, err))) return status;
+    if (status || (status = add_bonus(s, err)) || (status = key_of(s, &key, err))) return status;
+    status = cru_select_journal_open(&s->journal, s->base.common->tmpdir, key, s->checkpoint, err);
+    if (status) return status;
     if (!(rows = malloc(2 * s->n * sizeof *rows)))
         return cru_fail_memory(err, "members of a stratum");
     status = s->budget_tokens > 0 ? pick_tokens(s, rows, err) : pick_documents(s, rows, err);

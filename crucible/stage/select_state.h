@@ -7,6 +7,8 @@
 #ifndef CRU_STAGE_SELECT_STATE_H
 #define CRU_STAGE_SELECT_STATE_H
 
+#include <stdatomic.h>
+
 #include "crucible/base/spill.h"
 #include "crucible/select/eesd.h"
 #include "crucible/select/eesd_device.h"
@@ -14,6 +16,7 @@
 #include "crucible/select/npy.h"
 #include "crucible/select/rups.h"
 #include "crucible/select/strata.h"
+#include "crucible/stage/select_journal.h"
 #include "crucible/stage/stage.h"
 #include "crucible/stage/static_view.h"
 #include "crucible/stage/token_count.h"
@@ -39,7 +42,7 @@ struct cru_select {
     /* options */
     int64_t budget, budget_tokens, add, strata, dim, parts;
     const char *embeddings, *axes, *weights, *method, *device, *views, *model, *vocab;
-    double quota, lambda, epsilon;
+    double quota, lambda, epsilon, checkpoint;
     bool mark;
     /* open */
     struct cru_embed_spec spec;
@@ -69,6 +72,8 @@ struct cru_select {
     uint64_t size[CRU_STRATA_MAX], quotas[CRU_STRATA_MAX];
     uint64_t have[CRU_STRATA_MAX]; /* --add: documents of the earlier choice */
     struct cru_eesd_result result[CRU_STRATA_MAX];
+    struct cru_select_journal journal;
+    atomic_size_t replayed; /* documents that the choice was written to */
 };
 
 /* Quotas, picks and their order, from the columns: fills quotas, result, order and gain. */

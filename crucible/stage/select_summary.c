@@ -93,6 +93,8 @@ void cru_select_summary(struct cru_stage *stage, struct cru_buffer *json) {
     cru_buffer_add_json_number(json, upper > 0 ? objective / upper : 1);
     cru_buffer_printf(json, ",\"evaluations\":%llu,\"method\":\"%s\"",
                       (unsigned long long)evaluations, cru_method_name(s->way));
+    if (s->journal.restored > 0)
+        cru_buffer_printf(json, ",\"resumed\":%llu", (unsigned long long)s->journal.restored);
     if (s->add > 0)
         cru_buffer_printf(json, ",\"selected_before\":%llu", (unsigned long long)s->n_before);
     stats_axes(s, json);

@@ -470,6 +470,51 @@ static void test_given(void **state) {
     world_release(&w);
 }
 
+struct told {
+    uint32_t rows[256];
+    size_t n;
+};
+
+static void tell(void *context, uint32_t row, int64_t gain) {
+    struct told *told = context;
+    assert_true(gain >= 0 && told->n < 256);
+    told->rows[told->n++] = row;
+}
+
+/* From any of its picks on a selection is what it was, with costs and after given rows as well. */
+static void test_resumed(void **state) {
+    (void)state;
+    for (int kind = 0; kind < 3; kind++) {
+        struct world w = world_make(500, 64, 25, true, kind == 1, 22);
+        struct cru_eesd_plan plan = {.method = CRU_METHOD_LAZY, .budget = kind == 1 ? 900 : 60};
+        const uint32_t given[] = {7, 80, 81, 490};
+        struct cru_eesd_result all, r;
+        plan.given = given;
+        plan.n_given = kind == 2 ? 4 : 0;
+        run_plan(&w, &plan, CRU_SIMD_AUTO, 1, &all);
+        for (size_t cut = 0; cut <= all.n; cut += cut < 3 ? 1 : (all.n - 3) / 4 + 1) {
+            struct told told = {.n = 0};
+            plan.resumed = all.picks;
+            plan.resumed_gains = all.gains;
+            plan.n_resumed = cut;
+            plan.picked = tell;
+            plan.context = &told;
+            run_plan(&w, &plan, CRU_SIMD_AUTO, 2, &r);
+            assert_int_equal(r.n, all.n);
+            assert_memory_equal(r.picks, all.picks, r.n * sizeof *r.picks);
+            assert_memory_equal(r.gains, all.gains, r.n * sizeof *r.gains);
+            assert_int_equal(r.objective, all.objective);
+            assert_int_equal(r.upper, all.upper);
+            assert_int_equal(r.spent, all.spent);
+            assert_int_equal(told.n, all.n - cut);
+            assert_memory_equal(told.rows, all.picks + cut, told.n * sizeof *told.rows);
+            cru_eesd_result_release(&r);
+        }
+        cru_eesd_result_release(&all);
+        world_release(&w);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_memory_is_linear), /* first: the peak of others would hide its own */
@@ -483,6 +528,7 @@ int main(void) {
         cmocka_unit_test(test_methods_same_on_threads_and_paths),
         cmocka_unit_test(test_threshold_nears_greedy),
         cmocka_unit_test(test_given),
+        cmocka_unit_test(test_resumed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
