@@ -19,16 +19,42 @@ struct segment {
     struct cru_pipeline *pipeline;
 };
 
-/* What the threads of one segment share. `turn[k]` is the batch whose turn it is at stage k's commit;
- * turn[n_stages] is the writer's. */
+/* A batch on its way: in a worker's hands, parked where its turn has not come, or idle. */
+struct carriage {
+    struct cru_batch batch;
+    struct cru_doc *dead; /* dropped and wrong documents of the batch, in order of leaving */
+    size_t n_dead, dead_capacity;
+    struct cru_buffer rendered, rejected;
+    size_t place; /* the stage it has come to; n_stages: the writer */
+    bool waited;  /* it has been parked there: that stage's run() is done, and its turn has come */
+    struct carriage *next;  /* of the idle ones */
+    struct carriage *other; /* of all */
+};
+
+/*
+ * What the threads of one segment share. `turn[k]` is the batch whose turn it is at stage k's
+ * commit; turn[n_stages] is the writer's. A worker whose batch comes too early parks it and goes on
+ * with another, so that one slow batch, or one slow write, holds up nobody:
+ *
+ *   place            turn   parked, by number modulo most
+ *   0 commit          17    [  ][  ][18][19]      a worker is at the commit of 17
+ *   1 commit          16    [16][  ][  ][  ]      ready: whoever is free next takes it
+ *   2 writer          15    [  ][  ][  ][  ]      a worker writes 15
+ */
 struct running {
     struct segment *segment;
     pthread_mutex_t fill_lock; /* the source */
-    pthread_mutex_t lock;      /* all below */
+    pthread_mutex_t lock;      /* all below but `filled` */
     pthread_cond_t turned;
     uint64_t *turn;
-    uint64_t filled; /* under fill_lock */
-    bool ended;      /* under fill_lock */
+    struct carriage **parked; /* [n_stages + 1][most] */
+    struct carriage *idle, *all;
+    size_t most;           /* batches on their way at the same time */
+    size_t on_way;         /* how many there are */
+    uint64_t on_way_bytes; /* of raw input, in those of them that have been filled */
+    uint64_t filled;       /* under fill_lock */
+    bool source_ended;     /* under fill_lock */
+    bool ended;            /* a worker has met the source's end */
     bool stop;
     enum cru_status status;
     struct cru_error *err;
@@ -37,11 +63,7 @@ struct running {
 
 struct worker {
     struct running *run;
-    struct cru_batch batch;
-    struct cru_doc *dead; /* dropped and wrong documents of the batch, in order of leaving */
-    size_t n_dead, dead_capacity;
     struct cru_counts source_counts, *counts; /* a stage each; merged at the end */
-    struct cru_buffer rendered, rejected;
 };
 
 static double cpu_seconds(clockid_t clock) {
@@ -62,12 +84,19 @@ static void fail_run(struct running *run, enum cru_status status, const struct c
     (void)pthread_mutex_unlock(&run->lock);
 }
 
-/* False when the run has been stopped. */
-static bool wait_turn(struct running *run, size_t place, uint64_t number) {
+/* True when it is the batch's turn at its place. Otherwise it is parked and no longer the caller's.
+ */
+static bool take_turn(struct running *run, struct carriage *c) {
+    if (c->waited) {
+        c->waited = false;
+        return true;
+    }
     (void)pthread_mutex_lock(&run->lock);
-    while (run->turn[place] != number && !run->stop)
-        (void)pthread_cond_wait(&run->turned, &run->lock);
-    bool go = !run->stop;
+    bool go = run->turn[c->place] == c->batch.number && !run->stop;
+    if (!go) {
+        c->waited = true;
+        run->parked[c->place * run->most + c->batch.number % run->most] = c;
+    }
     (void)pthread_mutex_unlock(&run->lock);
     return go;
 }
@@ -79,10 +108,89 @@ static void pass_turn(struct running *run, size_t place) {
     (void)pthread_mutex_unlock(&run->lock);
 }
 
+/* The parked batch that may go on, nearest to the writer first. Under the lock. */
+static struct carriage *next_ready(struct running *run) {
+    for (size_t place = run->segment->n_stages + 1; place-- > 0;) {
+        struct carriage **at = &run->parked[place * run->most + run->turn[place] % run->most],
+                        *c = *at;
+        if (!c) continue;
+        *at = NULL;
+        return c;
+    }
+    return NULL;
+}
+
+/* Whether one more batch may be read: beyond one a thread only while batches are of ordinary size.
+ */
+static bool may_fill(const struct running *run) {
+    size_t threads = (size_t)run->segment->pipeline->common->threads;
+    return !run->ended &&
+           (run->on_way < threads ||
+            (run->on_way < run->most && run->on_way_bytes < 4 * threads * CRU_BATCH_BYTES));
+}
+
+static void carriage_free(struct carriage *c) {
+    free(c->dead);
+    cru_buffer_release(&c->rendered);
+    cru_buffer_release(&c->rejected);
+    cru_batch_release(&c->batch);
+    free(c);
+}
+
+/* A carriage to fill, an old one or a new one. Under the lock. */
+static struct carriage *carriage_take(struct running *run) {
+    struct carriage *c = run->idle;
+    if (c) {
+        run->idle = c->next;
+    } else {
+        c = calloc(1, sizeof *c);
+        if (!c) return NULL;
+        cru_batch_init(&c->batch);
+        c->other = run->all;
+        run->all = c;
+    }
+    c->n_dead = c->place = 0;
+    c->waited = false;
+    run->on_way++;
+    return c;
+}
+
+/* What a free worker does next: go on with a batch that has waited (`waited` is set), or fill an
+ * empty one. CRU_END when nothing is left or the run has been stopped. */
+static enum cru_status next_work(struct running *run, struct carriage **c, struct cru_error *err) {
+    enum cru_status s = CRU_OK;
+    *c = NULL;
+    (void)pthread_mutex_lock(&run->lock);
+    while (!*c && s == CRU_OK) {
+        if (run->stop || (run->ended && run->on_way == 0))
+            s = CRU_END;
+        else if ((*c = next_ready(run)))
+            break;
+        else if (!may_fill(run))
+            (void)pthread_cond_wait(&run->turned, &run->lock);
+        else if (!(*c = carriage_take(run)))
+            s = cru_fail_memory(err, "batch");
+    }
+    (void)pthread_mutex_unlock(&run->lock);
+    return s;
+}
+
+/* The batch has come to its end; or there was none to fill it with. */
+static void carriage_give(struct running *run, struct carriage *c, bool ended) {
+    (void)pthread_mutex_lock(&run->lock);
+    run->ended = run->ended || ended;
+    run->on_way--;
+    run->on_way_bytes -= c->batch.bytes;
+    c->next = run->idle;
+    run->idle = c;
+    (void)pthread_cond_broadcast(&run->turned);
+    (void)pthread_mutex_unlock(&run->lock);
+}
+
 /* Moves documents that are no longer living out of the batch, counting all of them. */
-static enum cru_status sweep(struct worker *w, struct cru_counts *counts, bool count_living,
+static enum cru_status sweep(struct carriage *c, struct cru_counts *counts, bool count_living,
                              struct cru_error *err) {
-    struct cru_batch *batch = &w->batch;
+    struct cru_batch *batch = &c->batch;
     size_t kept = 0;
     for (size_t i = 0; i < batch->n; i++) {
         struct cru_doc *doc = &batch->docs[i];
@@ -95,14 +203,14 @@ static enum cru_status sweep(struct worker *w, struct cru_counts *counts, bool c
             kept++;
             continue;
         }
-        if (w->n_dead == w->dead_capacity) {
-            size_t capacity = w->dead_capacity ? 2 * w->dead_capacity : 64;
-            struct cru_doc *dead = realloc(w->dead, capacity * sizeof *dead);
+        if (c->n_dead == c->dead_capacity) {
+            size_t capacity = c->dead_capacity ? 2 * c->dead_capacity : 64;
+            struct cru_doc *dead = realloc(c->dead, capacity * sizeof *dead);
             if (!dead) return cru_fail_memory(err, "batch");
-            w->dead = dead;
-            w->dead_capacity = capacity;
+            c->dead = dead;
+            c->dead_capacity = capacity;
         }
-        w->dead[w->n_dead++] = *doc;
+        c->dead[c->n_dead++] = *doc;
     }
     batch->n = kept;
     return CRU_OK;
@@ -119,34 +227,60 @@ static void count_in(struct cru_counts *counts, const struct cru_batch *batch, b
     }
 }
 
-static enum cru_status run_stage(struct worker *w, size_t k, struct cru_error *err) {
+static enum cru_status run_stage(struct worker *w, struct carriage *c, size_t k,
+                                 struct cru_error *err) {
     struct segment *segment = w->run->segment;
     struct cru_stage *stage = segment->stages[k];
     struct cru_counts *counts = &w->counts[k];
     const struct cru_stage_class *class = stage->class;
     bool replay = segment->replay_first && k == 0;
-    bool spooled = segment->spools_last && k + 1 == segment->n_stages;
-    count_in(counts, &w->batch, replay);
+    count_in(counts, &c->batch, replay);
     double start = cpu_seconds(CLOCK_THREAD_CPUTIME_ID);
     enum cru_status s = CRU_OK;
     enum cru_status (*work)(struct cru_stage *, struct cru_batch *, struct cru_error *) =
         replay ? class->replay : class->run;
-    if (work) s = work(stage, &w->batch, err);
+    if (work) s = work(stage, &c->batch, err);
     counts->seconds += cpu_seconds(CLOCK_THREAD_CPUTIME_ID) - start;
-    if (s) return s;
-    bool commits = class->commit && !replay;
-    s = sweep(w, counts, !commits && !spooled, err);
-    if (s || !commits) return s;
-    if (!wait_turn(w->run, k, w->batch.number)) return CRU_END;
-    start = cpu_seconds(CLOCK_THREAD_CPUTIME_ID);
-    s = class->commit(stage, &w->batch, err);
-    counts->seconds += cpu_seconds(CLOCK_THREAD_CPUTIME_ID) - start;
-    if (s) return s;
-    pass_turn(w->run, k);
-    return sweep(w, counts, !spooled, err);
+    return s;
 }
 
-/* Remembers what was wrong with the first wrong document; in batch order, so always the same one. */
+static enum cru_status commit_stage(struct worker *w, struct carriage *c, size_t k,
+                                    struct cru_error *err) {
+    struct cru_stage *stage = w->run->segment->stages[k];
+    double start = cpu_seconds(CLOCK_THREAD_CPUTIME_ID);
+    enum cru_status s = stage->class->commit(stage, &c->batch, err);
+    w->counts[k].seconds += cpu_seconds(CLOCK_THREAD_CPUTIME_ID) - start;
+    if (s == CRU_OK) pass_turn(w->run, k);
+    return s;
+}
+
+/* From the stage the batch has come to on to the writer; *parked: it had to wait for a turn. */
+static enum cru_status through_stages(struct worker *w, struct carriage *c, bool *parked,
+                                      struct cru_error *err) {
+    struct segment *segment = w->run->segment;
+    for (; c->place < segment->n_stages; c->place++) {
+        size_t k = c->place;
+        bool replay = segment->replay_first && k == 0;
+        bool spooled = segment->spools_last && k + 1 == segment->n_stages;
+        bool commits = segment->stages[k]->class->commit && !replay;
+        enum cru_status s = CRU_OK;
+        if (!c->waited) {
+            s = run_stage(w, c, k, err);
+            if (s == CRU_OK) s = sweep(c, &w->counts[k], !commits && !spooled, err);
+        }
+        if (s) return s;
+        if (!commits) continue;
+        *parked = !take_turn(w->run, c);
+        if (*parked) return CRU_OK;
+        s = commit_stage(w, c, k, err);
+        if (s == CRU_OK) s = sweep(c, &w->counts[k], !spooled, err);
+        if (s) return s;
+    }
+    return CRU_OK;
+}
+
+/* Remembers what was wrong with the first wrong document; in batch order, so always the same one.
+ */
 static void note_wrong(struct cru_run_notes *notes, const struct cru_doc *doc) {
     if (notes->first_wrong[0]) return;
     struct cru_span why = cru_doc_meta(doc, "drop");
@@ -155,96 +289,107 @@ static void note_wrong(struct cru_run_notes *notes, const struct cru_doc *doc) {
                    (int)(why.n > 240 ? 240 : why.n), why.p ? why.p : "");
 }
 
-static enum cru_status write_batch(struct worker *w, struct cru_error *err) {
-    struct running *run = w->run;
+static enum cru_status write_batch(struct running *run, struct carriage *c, struct cru_error *err) {
     struct segment *segment = run->segment;
     struct cru_pipeline *pipeline = segment->pipeline;
-    for (size_t i = 0; i < w->n_dead; i++)
-        if (w->dead[i].fate == CRU_WRONG) {
-            note_wrong(&pipeline->notes, &w->dead[i]);
+    for (size_t i = 0; i < c->n_dead; i++)
+        if (c->dead[i].fate == CRU_WRONG) {
+            note_wrong(&pipeline->notes, &c->dead[i]);
             if (pipeline->common->strict)
                 return cru_fail(err, CRU_BAD, "stopped at a bad record: %s",
                                 pipeline->notes.first_wrong);
         }
     enum cru_status s = CRU_OK;
     if (pipeline->rejects)
-        s = cru_output_write(pipeline->rejects, w->rejected.p, w->rejected.n, err);
+        s = cru_output_write(pipeline->rejects, c->rejected.p, c->rejected.n, err);
     if (s && s != CRU_END) return s; /* nobody reads the rejects any more: go on */
     s = CRU_OK;
-    if (segment->target.spool) s = cru_spool_write(segment->target.spool, &w->batch, err);
+    if (segment->target.spool)
+        s = cru_spool_write(segment->target.spool, &c->batch, err);
     else if (segment->target.output)
-        s = cru_output_write(segment->target.output, w->rendered.p, w->rendered.n, err);
-    run->documents += w->batch.n + w->n_dead;
-    run->bytes += w->batch.bytes;
+        s = cru_output_write(segment->target.output, c->rendered.p, c->rendered.n, err);
+    run->documents += c->batch.n + c->n_dead;
+    run->bytes += c->batch.bytes;
     if (pipeline->progress)
         pipeline->progress(pipeline->progress_context, run->documents, run->bytes);
     return s;
 }
 
-static enum cru_status carry_batch(struct worker *w, struct cru_error *err) {
-    struct running *run = w->run;
-    struct segment *segment = run->segment;
-    const char *text_field = segment->pipeline->common->text_field;
+static enum cru_status parse_batch(struct worker *w, struct carriage *c, struct cru_error *err) {
+    struct segment *segment = w->run->segment;
     double start = cpu_seconds(CLOCK_THREAD_CPUTIME_ID);
-    enum cru_status s = segment->source.parse(segment->source.context, &w->batch, err);
-    w->n_dead = 0;
+    enum cru_status s = segment->source.parse(segment->source.context, &c->batch, err);
     if (s == CRU_OK && segment->source_counts) {
-        w->source_counts.in += w->batch.n;
-        for (size_t i = 0; i < w->batch.n; i++) w->source_counts.bytes_in += w->batch.docs[i].raw.n;
-        s = sweep(w, &w->source_counts, true, err);
+        w->source_counts.in += c->batch.n;
+        for (size_t i = 0; i < c->batch.n; i++) w->source_counts.bytes_in += c->batch.docs[i].raw.n;
+        s = sweep(c, &w->source_counts, true, err);
     }
     w->source_counts.seconds += cpu_seconds(CLOCK_THREAD_CPUTIME_ID) - start;
-    for (size_t k = 0; s == CRU_OK && k < segment->n_stages; k++) s = run_stage(w, k, err);
-    if (s) return s;
-    cru_buffer_clear(&w->rendered);
-    cru_buffer_clear(&w->rejected);
-    if (segment->target.output)
-        for (size_t i = 0; i < w->batch.n; i++)
-            cru_json_render(&w->batch.docs[i], text_field, &w->rendered);
-    if (segment->pipeline->rejects)
-        for (size_t i = 0; i < w->n_dead; i++)
-            cru_json_render(&w->dead[i], text_field, &w->rejected);
-    if (w->rendered.failed || w->rejected.failed) return cru_fail_memory(err, "batch");
-    if (!wait_turn(run, segment->n_stages, w->batch.number)) return CRU_END;
-    s = write_batch(w, err);
-    if (s == CRU_OK) pass_turn(run, segment->n_stages);
     return s;
 }
 
-/* Takes the next batch from the source. CRU_END when there is none. */
-static enum cru_status take_batch(struct worker *w, struct cru_error *err) {
+static enum cru_status render_batch(const struct segment *segment, struct carriage *c,
+                                    struct cru_error *err) {
+    const char *text_field = segment->pipeline->common->text_field;
+    cru_buffer_clear(&c->rendered);
+    cru_buffer_clear(&c->rejected);
+    if (segment->target.output)
+        for (size_t i = 0; i < c->batch.n; i++)
+            cru_json_render(&c->batch.docs[i], text_field, &c->rendered);
+    if (segment->pipeline->rejects)
+        for (size_t i = 0; i < c->n_dead; i++)
+            cru_json_render(&c->dead[i], text_field, &c->rejected);
+    return c->rendered.failed || c->rejected.failed ? cru_fail_memory(err, "batch") : CRU_OK;
+}
+
+/* Carries a batch on, to its end or to where it must wait. */
+static enum cru_status carry_batch(struct worker *w, struct carriage *c, struct cru_error *err) {
+    struct running *run = w->run;
+    struct segment *segment = run->segment;
+    bool parked = false, at_writer = c->waited && c->place == segment->n_stages;
+    enum cru_status s = c->waited ? CRU_OK : parse_batch(w, c, err);
+    if (s == CRU_OK && !at_writer) s = through_stages(w, c, &parked, err);
+    if (s || parked) return s;
+    if (!at_writer) s = render_batch(segment, c, err);
+    if (s || !take_turn(run, c)) return s;
+    s = write_batch(run, c, err);
+    if (s) return s;
+    pass_turn(run, segment->n_stages);
+    carriage_give(run, c, false);
+    return CRU_OK;
+}
+
+/* Fills an empty batch from the source. CRU_END when there is nothing left. */
+static enum cru_status fill_batch(struct worker *w, struct carriage *c, struct cru_error *err) {
     struct running *run = w->run;
     struct cru_pipeline *pipeline = run->segment->pipeline;
     struct cru_source *source = &run->segment->source;
-    cru_batch_clear(&w->batch);
-    enum cru_status s = CRU_END;
+    cru_batch_clear(&c->batch);
     double start = cpu_seconds(CLOCK_THREAD_CPUTIME_ID);
     (void)pthread_mutex_lock(&run->fill_lock);
-    while (!run->ended) {
-        s = source->fill(source->context, &w->batch, err);
-        if (s == CRU_END) run->ended = true;
+    enum cru_status s = run->source_ended ? CRU_END : CRU_OK;
+    while (!run->source_ended) {
+        s = source->fill(source->context, &c->batch, err);
+        if (s == CRU_END) run->source_ended = true;
         if (s != CRU_BAD) break;
         /* An input was cut or is damaged: what was good has been delivered; say so and go on. */
         pipeline->notes.bad_inputs++;
         cru_buffer_printf(&pipeline->notes.input_errors, "%s\n", err->message);
         if (pipeline->common->strict) break;
     }
-    if (w->batch.n > 0 && (s == CRU_OK || s == CRU_END)) {
-        w->batch.number = run->filled++;
+    if (c->batch.n > 0 && (s == CRU_OK || s == CRU_END)) {
+        c->batch.number = run->filled++;
         s = CRU_OK;
     } else if (s == CRU_OK) {
         s = cru_fail(err, CRU_FATAL, "the source gave an empty batch");
     }
     (void)pthread_mutex_unlock(&run->fill_lock);
     w->source_counts.seconds += cpu_seconds(CLOCK_THREAD_CPUTIME_ID) - start;
-    return s;
-}
-
-static bool stopped(struct running *run) {
+    if (s) return s;
     (void)pthread_mutex_lock(&run->lock);
-    bool stop = run->stop;
+    run->on_way_bytes += c->batch.bytes;
     (void)pthread_mutex_unlock(&run->lock);
-    return stop;
+    return CRU_OK;
 }
 
 static void merge_counts(struct worker *w) {
@@ -253,11 +398,33 @@ static void merge_counts(struct worker *w) {
     struct cru_error err;
     enum cru_status s = CRU_OK;
     (void)pthread_mutex_lock(&run->lock);
-    if (segment->source_counts) s = cru_counts_merge(segment->source_counts, &w->source_counts, &err);
+    if (segment->source_counts)
+        s = cru_counts_merge(segment->source_counts, &w->source_counts, &err);
     for (size_t k = 0; s == CRU_OK && k < segment->n_stages; k++)
         s = cru_counts_merge(&segment->stages[k]->counts, &w->counts[k], &err);
     (void)pthread_mutex_unlock(&run->lock);
     if (s) fail_run(run, s, &err);
+}
+
+static enum cru_status work(struct worker *w, struct cru_error *err) {
+    for (;;) {
+        struct carriage *c;
+        enum cru_status s = next_work(w->run, &c, err);
+        if (s) return s;
+        if (!c->waited) {
+            s = fill_batch(w, c, err);
+            if (s == CRU_END) {
+                cru_batch_clear(&c->batch);
+                carriage_give(w->run, c, true);
+                continue;
+            }
+        }
+        if (s == CRU_OK) s = carry_batch(w, c, err);
+        if (s) {
+            fail_run(w->run, s, err);
+            return CRU_END;
+        }
+    }
 }
 
 static void worker_body(void *context, int thread) {
@@ -265,42 +432,44 @@ static void worker_body(void *context, int thread) {
     struct running *run = context;
     struct worker w = {.run = run};
     struct cru_error err = {CRU_OK, ""};
-    cru_batch_init(&w.batch);
     w.counts = calloc(run->segment->n_stages + 1, sizeof *w.counts);
     if (!w.counts) {
         (void)cru_fail_memory(&err, "batch");
         fail_run(run, CRU_FATAL, &err);
         return;
     }
-    while (!stopped(run)) {
-        enum cru_status s = take_batch(&w, &err);
-        if (s == CRU_END) break;
-        if (s == CRU_OK) s = carry_batch(&w, &err);
-        if (s == CRU_OK) continue;
-        fail_run(run, s, &err);
-        break;
-    }
+    enum cru_status s = work(&w, &err);
+    if (s != CRU_END) fail_run(run, s, &err);
     merge_counts(&w);
     cru_counts_release(&w.source_counts);
     for (size_t k = 0; k < run->segment->n_stages; k++) cru_counts_release(&w.counts[k]);
     free(w.counts);
-    free(w.dead);
-    cru_buffer_release(&w.rendered);
-    cru_buffer_release(&w.rejected);
-    cru_batch_release(&w.batch);
 }
 
 static enum cru_status run_segment(struct segment *segment, struct cru_error *err) {
     struct running run = {.segment = segment, .err = err, .status = CRU_OK};
-    run.turn = calloc(segment->n_stages + 1, sizeof *run.turn);
-    if (!run.turn) return cru_fail_memory(err, "pipeline");
+    size_t threads = (size_t)segment->pipeline->common->threads, places = segment->n_stages + 1;
+    run.most = threads > 1 ? 2 * threads : 1;
+    run.turn = calloc(places, sizeof *run.turn);
+    run.parked = calloc(places * run.most, sizeof *run.parked);
+    if (!run.turn || !run.parked) {
+        free(run.turn);
+        free(run.parked);
+        return cru_fail_memory(err, "pipeline");
+    }
     (void)pthread_mutex_init(&run.fill_lock, NULL);
     (void)pthread_mutex_init(&run.lock, NULL);
     (void)pthread_cond_init(&run.turned, NULL);
-    cru_parallel_threads((int)segment->pipeline->common->threads, worker_body, &run);
+    cru_parallel_threads((int)threads, worker_body, &run);
     (void)pthread_cond_destroy(&run.turned);
     (void)pthread_mutex_destroy(&run.lock);
     (void)pthread_mutex_destroy(&run.fill_lock);
+    while (run.all) {
+        struct carriage *other = run.all->other;
+        carriage_free(run.all);
+        run.all = other;
+    }
+    free(run.parked);
     free(run.turn);
     return run.status;
 }
@@ -374,7 +543,9 @@ enum cru_status cru_pipeline_run(struct cru_pipeline *p, struct cru_error *err) 
     return s;
 }
 
-void cru_run_notes_release(struct cru_run_notes *notes) { cru_buffer_release(&notes->input_errors); }
+void cru_run_notes_release(struct cru_run_notes *notes) {
+    cru_buffer_release(&notes->input_errors);
+}
 
 struct cru_source cru_source_spool(struct cru_spool_reader *reader) {
     return (struct cru_source){reader, cru_spool_fill, cru_spool_parse};

@@ -6,9 +6,11 @@
  *             \_______ segment 1 ______/                  \________ segment 2 _________/
  *
  * (a stage that set `streaming` in open() does not end a segment). In a segment each thread takes a
- * batch from the source, carries it through all stages and hands it on; commits and writes wait for
- * their batch's turn. So reading, work and writing overlap, at most one batch a thread is in memory,
- * and what comes out does not depend on the number of threads.
+ * batch from the source, carries it through all stages and hands it on. Commits and writes are done in
+ * the order of batches: one that comes too early is laid aside, and the thread goes on with another
+ * whose turn has come or with a new one. So reading, work and writing overlap, at most two batches a
+ * thread are in memory (one, when they are larger than usual), and what comes out does not depend on
+ * the number of threads.
  */
 #ifndef CRU_STAGE_PIPELINE_H
 #define CRU_STAGE_PIPELINE_H

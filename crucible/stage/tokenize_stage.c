@@ -2,8 +2,8 @@
 /*
  * `tokenize`: documents to shards; or to lines of ids, or to counts.
  *
- *   run      text -> ids as the shard will hold them, in an encoder slot that the batch keeps until its
- *            commit; source, language, bin and weight, in the batch's arena (scratch)
+ *   run      text -> ids as the shard will hold them, in a tray that the batch keeps until its commit;
+ *            source, language, bin and weight, in the batch's arena (scratch)
  *   commit   appends them to the shard set (or the output) in order, and counts by source and language
  *   close    completes the set
  *
@@ -19,6 +19,15 @@
 #include "shards/laid_tokens.h"
 #include "tokenizer/vocab_image.h"
 
+/* What run() leaves of a whole batch for commit(): a shard's tokens, or the lines of --ids. Trays are used
+ * again: their pages would be faulted in for every batch. */
+struct tray {
+    struct cru_ids ids;
+    struct cru_buffer line;
+    struct tray *next;  /* of the empty ones */
+    struct tray *other; /* of all */
+};
+
 struct tokenize {
     struct cru_stage base;
     const char *vocab, *special;
@@ -31,6 +40,8 @@ struct tokenize {
     struct cru_vocab_training *training; /* with --train-vocab, in place of all that follows */
     struct cru_tokenizer *tokenizer;
     struct cru_encoder_pool pool;
+    struct tray *empty, *trays; /* under the lock */
+    pthread_mutex_t lock;
     bool pooled;
     enum cru_special special_rule;
     uint32_t end_id;
@@ -65,8 +76,8 @@ static const struct cru_option options[] = {
 
 /* What run() leaves for commit(). */
 struct encoded {
-    struct cru_encoder_slot *slot; /* the batch's */
-    size_t at, n;                  /* its ids there: the first's place, and how many without the end */
+    struct tray *tray; /* the batch's */
+    size_t at, n;      /* its ids there: the first's place, and how many without the end */
     struct cru_span source, language;
     uint8_t bin;
     float weight;
@@ -113,6 +124,7 @@ static enum cru_status tokenize_open(struct cru_stage *stage, struct cru_error *
                         "vocabulary has no end-of-document token that is known: '%s'", t->vocab);
     cru_encoder_pool_init(&t->pool, t->tokenizer);
     t->pool.on_free = free_tally;
+    (void)pthread_mutex_init(&t->lock, NULL);
     t->pooled = true;
     return open_output(t, err);
 }
@@ -178,35 +190,80 @@ static bool ids_room(struct cru_ids *ids, size_t more) {
     return true;
 }
 
-/* The end id and padding behind the document's ids, and all of them counted. */
-static enum cru_status lay(const struct tokenize *t, struct cru_encoder_slot *slot, size_t at,
+static struct tray *tray_take(struct tokenize *t) {
+    (void)pthread_mutex_lock(&t->lock);
+    struct tray *tray = t->empty;
+    if (tray) {
+        t->empty = tray->next;
+    } else if ((tray = calloc(1, sizeof *tray))) {
+        cru_buffer_init(&tray->line);
+        tray->other = t->trays;
+        t->trays = tray;
+    }
+    (void)pthread_mutex_unlock(&t->lock);
+    return tray;
+}
+
+static void tray_give(struct tokenize *t, struct tray *tray) {
+    enum { KEPT = 16 << 20 }; /* what a huge document needed is not kept */
+    if (tray->ids.capacity > KEPT / sizeof *tray->ids.p) cru_ids_release(&tray->ids);
+    if (tray->line.capacity > KEPT) cru_buffer_release(&tray->line);
+    cru_ids_clear(&tray->ids);
+    cru_buffer_clear(&tray->line);
+    (void)pthread_mutex_lock(&t->lock);
+    tray->next = t->empty;
+    t->empty = tray;
+    (void)pthread_mutex_unlock(&t->lock);
+}
+
+static void trays_free(struct tray *tray) {
+    while (tray) {
+        struct tray *other = tray->other;
+        cru_ids_release(&tray->ids);
+        cru_buffer_release(&tray->line);
+        free(tray);
+        tray = other;
+    }
+}
+
+/* The end id and padding behind the document's ids. */
+static enum cru_status lay(const struct tokenize *t, struct cru_ids *ids, size_t at,
                            struct cru_error *err) {
-    struct cru_ids *ids = &slot->ids;
-    if (!slot->attached) slot->attached = cru_id_tally_new(t->params.vocab_size);
-    if (!slot->attached || !ids_room(ids, 1 + t->params.bag)) return cru_fail_memory(err, "tokens");
+    if (!ids_room(ids, 1 + t->params.bag)) return cru_fail_memory(err, "tokens");
     ids->n = at + cru_shard_lay(&t->params, ids->p + at, ids->n - at);
-    if (!cru_id_tally_add(slot->attached, ids->p + at, ids->n - at))
+    return CRU_OK;
+}
+
+/* Counts a batch's ids, all at once: between documents the encoder's tables would push the counts out of
+ * the cache. Then brings them to the width they have in a shard. */
+static enum cru_status count_ids(const struct tokenize *t, struct cru_encoder_slot *slot,
+                                 struct cru_ids *ids, struct cru_error *err) {
+    if (!slot->attached) slot->attached = cru_id_tally_new(t->params.vocab_size);
+    if (!slot->attached) return cru_fail_memory(err, "tokens");
+    if (!cru_id_tally_add(slot->attached, ids->p, ids->n))
         return cru_fail(err, CRU_FATAL, "vocabulary gave an id that it does not have: '%s'", t->vocab);
+    if (cru_shard_is_narrow(&t->params)) cru_shard_narrow(ids->p, ids->n);
     return CRU_OK;
 }
 
 static enum cru_status encode_doc(struct tokenize *t, struct cru_encoder_slot *slot,
-                                  struct cru_batch *batch, struct cru_doc *doc,
+                                  struct tray *tray, struct cru_batch *batch, struct cru_doc *doc,
                                   struct cru_error *err) {
     struct encoded *e = cru_arena_calloc(&batch->arena, 1, sizeof *e);
     if (!e) return cru_fail_memory(err, "tokens");
     doc->scratch = e;
-    e->slot = slot;
-    if (!t->writer) cru_ids_clear(&slot->ids);
-    e->at = slot->ids.n;
-    enum cru_status status = cru_encode(slot->encoder, doc->text, t->special_rule, &slot->ids, err);
+    e->tray = tray;
+    if (!t->writer) cru_ids_clear(&tray->ids);
+    e->at = tray->ids.n;
+    enum cru_status status = cru_encode(slot->encoder, doc->text, t->special_rule, &tray->ids, err);
+    if (status == CRU_BAD) return cru_doc_wrong(batch, doc, "tokenize", "text", err->message);
     if (status) return status;
-    e->n = slot->ids.n - e->at;
+    e->n = tray->ids.n - e->at;
     read_meta(slot->parser, batch, doc, e);
     if (t->count) return CRU_OK;
-    if (t->ids) return render_ids(doc, &slot->ids, &slot->line, err);
+    if (t->ids) return render_ids(doc, &tray->ids, &tray->line, err);
     e->id_hash = cru_hash128(doc->id.p, doc->id.n, 0);
-    status = lay(t, slot, e->at, err);
+    status = lay(t, &tray->ids, e->at, err);
     if (status) return status;
     /* For the catalog of a build, where no stage before has counted. */
     if (cru_doc_meta(doc, "tokens").p) return CRU_OK;
@@ -221,16 +278,19 @@ static enum cru_status tokenize_run(struct cru_stage *stage, struct cru_batch *b
     struct tokenize *t = (struct tokenize *)stage;
     if (t->training) return cru_vocab_training_run(t->training, batch, err);
     if (batch->n == 0) return CRU_OK;
-    struct cru_encoder_slot *slot = cru_encoder_pool_take(&t->pool);
+    struct tray *tray = tray_take(t); /* commit() gives it back; release() frees those of lost batches */
+    struct cru_encoder_slot *slot = tray ? cru_encoder_pool_take(&t->pool) : NULL;
     if (!slot) return cru_fail_memory(err, "encoder");
-    cru_ids_clear(&slot->ids);
-    cru_buffer_clear(&slot->line);
     enum cru_status status = CRU_OK;
-    for (size_t i = 0; i < batch->n && !status; i++)
-        status = encode_doc(t, slot, batch, &batch->docs[i], err);
-    if (t->writer && !status && cru_shard_is_narrow(&t->params))
-        cru_shard_narrow(slot->ids.p, slot->ids.n);
-    return status; /* commit() gives the slot back */
+    size_t living = 0; /* a batch without any has no commit() */
+    for (size_t i = 0; i < batch->n && !status; i++) {
+        status = encode_doc(t, slot, tray, batch, &batch->docs[i], err);
+        living += batch->docs[i].fate == CRU_KEEP;
+    }
+    if (t->writer && !status) status = count_ids(t, slot, &tray->ids, err);
+    cru_encoder_pool_give(&t->pool, slot);
+    if (!status && living == 0) tray_give(t, tray);
+    return status;
 }
 
 static enum cru_status commit_doc(struct tokenize *t, struct cru_batch *batch, struct cru_doc *doc,
@@ -245,7 +305,7 @@ static enum cru_status commit_doc(struct tokenize *t, struct cru_batch *batch, s
             .text_bytes = doc->text.n,
         };
         size_t width = cru_shard_is_narrow(&t->params) ? 2 : 4;
-        const char *tokens = (const char *)e->slot->ids.p + e->at * width;
+        const char *tokens = (const char *)e->tray->ids.p + e->at * width;
         enum cru_status status = cru_shard_writer_add_laid(t->writer, tokens, e->n + 1, &row, err);
         if (status == CRU_BAD)
             return cru_doc_wrong(batch, doc, "tokenize", "shard", err->message);
@@ -261,12 +321,12 @@ static enum cru_status tokenize_commit(struct cru_stage *stage, struct cru_batch
                                        struct cru_error *err) {
     struct tokenize *t = (struct tokenize *)stage;
     if (t->training || batch->n == 0) return CRU_OK;
-    struct cru_encoder_slot *slot = ((struct encoded *)batch->docs[0].scratch)->slot;
+    struct tray *tray = ((struct encoded *)batch->docs[0].scratch)->tray;
     enum cru_status status = CRU_OK;
-    if (t->ids) status = cru_output_write(t->output, slot->line.p, slot->line.n, err);
+    if (t->ids) status = cru_output_write(t->output, tray->line.p, tray->line.n, err);
     for (size_t i = 0; i < batch->n && !status; i++)
         status = commit_doc(t, batch, &batch->docs[i], err);
-    cru_encoder_pool_give(&t->pool, slot);
+    tray_give(t, tray);
     return status;
 }
 
@@ -358,7 +418,11 @@ static void tokenize_release(struct cru_stage *stage) {
     cru_vocab_training_free(t->training);
     cru_shard_writer_abandon(t->writer);
     cru_output_abandon(t->output);
-    if (t->pooled) cru_encoder_pool_release(&t->pool);
+    if (t->pooled) {
+        cru_encoder_pool_release(&t->pool);
+        trays_free(t->trays);
+        (void)pthread_mutex_destroy(&t->lock);
+    }
     cru_tokenizer_free(t->tokenizer);
     cru_token_totals_release(&t->sources);
     cru_token_totals_release(&t->languages);
