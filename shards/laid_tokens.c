@@ -69,10 +69,18 @@ static bool all_below(const uint32_t *ids, size_t n, uint32_t limit) {
 }
 
 bool cru_id_tally_add(struct cru_id_tally *tally, const uint32_t *ids, size_t n) {
-    if (!all_below(ids, n, tally->vocab_size)) return false;
+    enum { PIECE = 2048 }; /* ids that have been looked at are still in the first cache when counted */
     uint8_t *low = tally->low;
-    for (size_t i = 0; i < n; i++)
-        if (++low[ids[i]] == 0) tally->over[ids[i]] += 256;
+    for (size_t at = 0; at < n; at += PIECE) {
+        size_t end = n - at < PIECE ? n : at + PIECE;
+        if (!all_below(ids + at, end - at, tally->vocab_size)) {
+            for (size_t i = 0; i < at; i++)
+                if (low[ids[i]]-- == 0) tally->over[ids[i]] -= 256;
+            return false;
+        }
+        for (size_t i = at; i < end; i++)
+            if (__builtin_expect(++low[ids[i]] == 0, 0)) tally->over[ids[i]] += 256;
+    }
     return true;
 }
 

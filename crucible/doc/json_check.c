@@ -257,7 +257,8 @@ static const char *copy_plain(const char *p, const char *end, char **to) {
     return p;
 }
 
-bool cru_json_unescape(struct cru_span raw, struct cru_arena *arena, struct cru_span *text) {
+bool cru_json_unescape_by(cru_escape_blocks *blocks, struct cru_span raw, struct cru_arena *arena,
+                          struct cru_span *text) {
     if (raw.n < 2) return false;
     const char *p = raw.p + 1, *end = raw.p + raw.n - 1;
     if (!memchr(p, '\\', (size_t)(end - p))) {
@@ -266,8 +267,16 @@ bool cru_json_unescape(struct cru_span raw, struct cru_arena *arena, struct cru_
     }
     char *start = cru_arena_alloc(arena, raw.n), *to = start;
     if (!start) return false;
-    while ((p = copy_plain(p, end, &to)) < end)
+    for (;;) {
+        if (blocks) p = blocks(p, end, &to);
+        p = copy_plain(p, end, &to);
+        if (p == end) break;
         if (!(p = unescape_one(p + 1, end, &to))) return false;
+    }
     *text = cru_span_make(start, (size_t)(to - start));
     return true;
+}
+
+bool cru_json_unescape(struct cru_span raw, struct cru_arena *arena, struct cru_span *text) {
+    return cru_json_unescape_by(cru_escape_blocks_here(), raw, arena, text);
 }

@@ -9,6 +9,7 @@
 
 #include "crucible/base/arena.h"
 #include "crucible/base/span.h"
+#include "crucible/doc/escape_blocks.h"
 
 /* One whole JSON value, nothing before or behind it. */
 bool cru_json_valid(struct cru_span json);
@@ -23,5 +24,8 @@ int cru_json_next_member(struct cru_span object, const char **at, struct cru_spa
 /* Decodes a raw JSON string (with its quotes) into UTF-8: a borrowed span when nothing is escaped, else
  * a copy in the arena. False on a bad escape, a lone surrogate, or when memory is short. */
 bool cru_json_unescape(struct cru_span raw, struct cru_arena *arena, struct cru_span *text);
+/* The same with the given way through blocks, NULL for none. */
+bool cru_json_unescape_by(cru_escape_blocks *blocks, struct cru_span raw, struct cru_arena *arena,
+                          struct cru_span *text);
 
 #endif

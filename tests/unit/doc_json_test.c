@@ -210,12 +210,51 @@ static void numbers_read_back(void **state) {
     }
 }
 
+/* Blocks of 64 and byte for byte give the same: every escape at every place of a block, and strings of all
+ * kinds, wrong ones too. */
+static void blocks_agree(void **state) {
+    (void)state;
+    static const char *const pieces[] = {"\\n", "\\t", "\\r", "\\b", "\\f", "\\/", "\\\"", "\\\\", "\\u00e9",
+                                         "\\ud83d\\ude00", "a", "bcd", "\xc3\xae", "\xe2\xae\xae", "nnnn",
+                                         "sixteen letters.", "\\x", "\\ud83d", "\\"};
+    enum { PIECES = sizeof pieces / sizeof pieces[0], GOOD = PIECES - 3 };
+    cru_escape_blocks *blocks = cru_escape_blocks_here();
+    struct cru_arena arena;
+    struct cru_buffer raw;
+    cru_arena_init(&arena);
+    cru_buffer_init(&raw);
+    uint64_t seed = 1;
+    for (size_t i = 0; i < 40000; i++) {
+        cru_buffer_clear(&raw);
+        cru_buffer_add_char(&raw, '"');
+        if (i < 200 * PIECES) { /* one escape in plain text */
+            for (size_t k = 0; k < i / PIECES; k++) cru_buffer_add_char(&raw, "etn"[k % 3]);
+            cru_buffer_add_string(&raw, pieces[i % PIECES]);
+            for (size_t k = 0; k < 150; k++) cru_buffer_add_char(&raw, 'r');
+        } else {
+            size_t of = i % 5 == 0 ? PIECES : GOOD, n = i % 97;
+            for (size_t k = 0; k < n; k++) {
+                seed = seed * 6364136223846793005u + 1442695040888963407u;
+                cru_buffer_add_string(&raw, pieces[(seed >> 33) % of]);
+            }
+        }
+        cru_buffer_add_char(&raw, '"');
+        struct cru_span a = {NULL, 0}, b = {NULL, 0};
+        bool good = cru_json_unescape_by(NULL, cru_buffer_span(&raw), &arena, &a);
+        assert_int_equal(cru_json_unescape_by(blocks, cru_buffer_span(&raw), &arena, &b), good);
+        if (good) assert_true(cru_span_eq(a, b));
+        cru_arena_clear(&arena);
+    }
+    cru_buffer_release(&raw);
+    cru_arena_release(&arena);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(passes_through),         cmocka_unit_test(refuses),
         cmocka_unit_test(strings_at_every_place), cmocka_unit_test(decodes),
         cmocka_unit_test(finds_numbers),          cmocka_unit_test(changed_text_is_written_anew),
-        cmocka_unit_test(numbers_read_back)};
+        cmocka_unit_test(numbers_read_back),      cmocka_unit_test(blocks_agree)};
     parser = cru_json_parser_new();
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     cru_json_parser_free(parser);

@@ -51,6 +51,10 @@ static void test_tally(void **state) {
             few[at] = wrong[(n + at) % 4];
             assert_false(cru_id_tally_add(t, few, n));
         }
+    static uint32_t many[5000]; /* refused at the end, behind several pieces that were counted */
+    for (int i = 0; i < 5000; i++) many[i] = i % 2 ? 4 : 9;
+    many[4999] = 10;
+    assert_false(cru_id_tally_add(t, many, 5000));
     assert_true(cru_id_tally_add(t, NULL, 0));
     assert_int_equal(cru_id_tally_of(t, 4), 300 * 666);
     assert_int_equal(cru_id_tally_of(t, 9), 300 * 334);
