@@ -26,8 +26,9 @@ void cru_bpe_scratch_release(struct cru_bpe_scratch *scratch) {
 /* ------------------------------------------------------------------------------- neighbours */
 
 /* enc(ab) by the definition, compared with [a, b] or with [made]. Room for both was made at init. */
-static enum cru_border compare_by_merging(const struct cru_bpe *bpe, struct cru_bpe_scratch *scratch,
-                                          uint32_t a, uint32_t b, uint32_t whole) {
+static enum cru_border compare_by_merging(const struct cru_bpe *bpe,
+                                          struct cru_bpe_scratch *scratch, uint32_t a, uint32_t b,
+                                          uint32_t whole) {
     unsigned char bytes[2 * CRU_MAX_TOKEN];
     uint32_t ids[2 * CRU_MAX_TOKEN];
     size_t na = bpe->nodes[a].bytes, nb = bpe->nodes[b].bytes, made;
@@ -37,8 +38,8 @@ static enum cru_border compare_by_merging(const struct cru_bpe *bpe, struct cru_
         made = cru_merge_short(&bpe->merges, bytes, na + nb, ids);
     else if (!cru_merge_long(&bpe->merges, &scratch->merging, bytes, na + nb, ids, &made))
         return CRU_BORDER_NO;
-    bool yes = whole == CRU_NONE ? made == 2 && ids[0] == a && ids[1] == b
-                                 : made == 1 && ids[0] == whole;
+    bool yes =
+        whole == CRU_NONE ? made == 2 && ids[0] == a && ids[1] == b : made == 1 && ids[0] == whole;
     return yes ? CRU_BORDER_BY_MERGING : CRU_BORDER_NO;
 }
 
@@ -50,8 +51,8 @@ static inline uint32_t node_byte(const struct cru_bpe_node *node) {
 /* A damaged image may have a token that is a part of itself; no real one has this many steps. */
 enum { MOST_STEPS = 2 * CRU_MAX_TOKEN };
 
-enum cru_border cru_bpe_border(const struct cru_bpe *bpe, struct cru_bpe_scratch *scratch, uint32_t a,
-                    uint32_t b, uint32_t whole) {
+enum cru_border cru_bpe_border(const struct cru_bpe *bpe, struct cru_bpe_scratch *scratch,
+                               uint32_t a, uint32_t b, uint32_t whole) {
     uint32_t x = a, y = b, takes_x = UINT32_MAX, takes_y = UINT32_MAX; /* rank + 1 of the merges */
     for (unsigned step = 0; step < MOST_STEPS; step++) {
         const struct cru_bpe_node *nx = &bpe->nodes[x], *ny = &bpe->nodes[y];
@@ -70,7 +71,8 @@ enum cru_border cru_bpe_border(const struct cru_bpe *bpe, struct cru_bpe_scratch
          * have the highest number: all others that were undone before them came later than both. */
         bool undo_y = made_y >= made_x;
         uint64_t split = undo_y ? ny->split : nx->split;
-        uint32_t part = split >> (undo_y ? CRU_RANK_BITS + CRU_ID_BITS : CRU_RANK_BITS) & CRU_ID_MASK;
+        uint32_t part =
+            split >> (undo_y ? CRU_RANK_BITS + CRU_ID_BITS : CRU_RANK_BITS) & CRU_ID_MASK;
         if (part == CRU_ID_MASK) break;
         takes_y = undo_y ? made_y : takes_y;
         takes_x = undo_y ? takes_x : made_x;
@@ -166,7 +168,8 @@ static void set_anchor(struct search *s, size_t patience) {
 static size_t repeated_bytes(const struct search *s, size_t period) {
     const unsigned char *a = s->p + s->at - period, *b = s->p + s->at;
     size_t n = s->n - s->at, i = 0;
-    for (; i + 32 <= n && memcmp(a + i, b + i, 32) == 0; i += 32) {}
+    for (; i + 32 <= n && memcmp(a + i, b + i, 32) == 0; i += 32) {
+    }
     while (i < n && a[i] == b[i]) i++;
     return i;
 }
@@ -178,7 +181,7 @@ static size_t repeated_bytes(const struct search *s, size_t period) {
  */
 static void skip_periods(struct search *s) {
     size_t period = s->at - s->anchor_at, tokens = s->k - s->anchor_k;
-    if (s->seen < s->at) s->seen = s->at; /* only where the image is damaged */
+    if (s->seen < s->at) s->seen = s->at;   /* only where the image is damaged */
     size_t beyond = s->seen - s->anchor_at; /* what one time depends on */
     size_t equal = repeated_bytes(s, period);
     if (equal < beyond) return;
@@ -212,7 +215,8 @@ static uint32_t step_back(struct search *s) {
 
 size_t cru_bpe_search(const struct cru_bpe *bpe, struct cru_bpe_scratch *scratch, uint32_t before,
                       const unsigned char *p, size_t n, bool last, uint32_t *out, size_t *stopped) {
-    struct search s = {.bpe = bpe, .scratch = scratch, .p = p, .n = n, .out = out, .before = before};
+    struct search s = {
+        .bpe = bpe, .scratch = scratch, .p = p, .n = n, .out = out, .before = before};
     size_t stop = last ? n : n < bpe->longest ? 0 : n - bpe->longest + 1;
     set_anchor(&s, 1);
     while (s.at < stop) {

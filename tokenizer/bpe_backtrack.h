@@ -49,7 +49,7 @@ struct cru_bpe {
 
 enum {
     CRU_BPE_MEMO_BITS = 14, /* 128 KiB: stays in the second cache */
-    CRU_BPE_DEAD = 1 << 18,  /* places back to which the search knows where it has been */
+    CRU_BPE_DEAD = 1 << 18, /* places back to which the search knows where it has been */
 };
 
 struct cru_bpe_scratch {

@@ -17,8 +17,8 @@ static bool set_window(struct cru_bpe_stream *s, size_t window) {
 
 bool cru_bpe_stream_init(struct cru_bpe_stream *stream, const struct cru_bpe *bpe,
                          struct cru_bpe_scratch *scratch) {
-    *stream = (struct cru_bpe_stream){.bpe = bpe, .scratch = scratch, .most = CRU_STREAM_MOST,
-                                       .before = CRU_NONE};
+    *stream = (struct cru_bpe_stream){
+        .bpe = bpe, .scratch = scratch, .most = CRU_STREAM_MOST, .before = CRU_NONE};
     if (set_window(stream, CRU_STREAM_WINDOW)) return true;
     cru_bpe_stream_release(stream);
     return false;
@@ -98,10 +98,11 @@ enum cru_status cru_bpe_stream_feed(struct cru_bpe_stream *s, const unsigned cha
         enum cru_status status = CRU_OK;
         if (!settle(s, ids, &status, err)) {
             if (s->window >= s->most)
-                return cru_fail(err, CRU_FATAL,
-                                "cannot encode: a piece is longer than %zu bytes, and with this vocabulary "
-                                "its beginning hangs on what follows",
-                                s->most);
+                return cru_fail(
+                    err, CRU_FATAL,
+                    "cannot encode: a piece is longer than %zu bytes, and with this vocabulary "
+                    "its beginning hangs on what follows",
+                    s->most);
             if (!set_window(s, s->window * 2)) return cru_fail_memory(err, "a long piece");
         }
         if (status) return status;

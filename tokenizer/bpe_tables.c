@@ -37,7 +37,8 @@ static bool try_merge(struct cru_bpe *bpe, struct cru_bpe_scratch *scratch,
     if (border == CRU_BORDER_NO) return true;
     uint32_t key = rank + 1, most = highest[row->left];
     if (highest[row->right] > most) most = highest[row->right];
-    if (border == CRU_BORDER_BY_MERGING) most = CRU_SPLIT_KEY_MASK; /* the last merge is not known */
+    if (border == CRU_BORDER_BY_MERGING)
+        most = CRU_SPLIT_KEY_MASK; /* the last merge is not known */
     highest[row->made] = key > most ? key : most;
     made->split = key > most ? cru_pair(row->left, row->right) << CRU_RANK_BITS | key : UINT64_MAX;
     made->bytes = left->bytes + right->bytes;
@@ -85,16 +86,14 @@ static int compare_tokens(const void *a, const void *b) {
 }
 
 /* The tokens that the search may give, sorted by bytes, so that a token comes before its longer ones. */
-static struct sorted_token *sort_tokens(const struct cru_bpe *bpe,
-                                        const struct cru_bpe_node *nodes, size_t n_ids,
-                                        size_t *n_tokens) {
+static struct sorted_token *sort_tokens(const struct cru_bpe *bpe, const struct cru_bpe_node *nodes,
+                                        size_t n_ids, size_t *n_tokens) {
     struct sorted_token *tokens = malloc((n_ids + 1) * sizeof *tokens);
     size_t n = 0;
     for (size_t id = 0; tokens && id < n_ids; id++)
         if (nodes[id].bytes)
-            tokens[n++] =
-                (struct sorted_token){(const unsigned char *)bpe->text + bpe->offsets[id],
-                                      nodes[id].bytes, (uint32_t)id};
+            tokens[n++] = (struct sorted_token){(const unsigned char *)bpe->text + bpe->offsets[id],
+                                                nodes[id].bytes, (uint32_t)id};
     if (tokens) qsort(tokens, n, sizeof *tokens, compare_tokens);
     *n_tokens = n;
     return tokens;
@@ -271,7 +270,8 @@ static bool make_trie(struct trie *t, size_t n) {
             continue;
         }
         uint32_t end = i, root = (uint32_t)first->p[0] << 8 | first->p[1];
-        while (end < n && t->tokens[end].n >= 2 && memcmp(t->tokens[end].p, first->p, 2) == 0) end++;
+        while (end < n && t->tokens[end].n >= 2 && memcmp(t->tokens[end].p, first->p, 2) == 0)
+            end++;
         t->roots[root] = cru_unit(0, 0, ends_here(t, i, 2));
         if (!push_branch(t, (struct branch){0, i, end, 2, root | IN_ROOTS})) return false;
         i = end;

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tokenizer/join_rules.h"
 
-static bool continues(unsigned char c) { return (c & 0xC0) == 0x80; }
+static bool continues(unsigned char c) {
+    return (c & 0xC0) == 0x80;
+}
 
-static bool leads_three(unsigned char c) { return (c & 0xF0) == 0xE0; }
+static bool leads_three(unsigned char c) {
+    return (c & 0xF0) == 0xE0;
+}
 
 static uint32_t code_point(const unsigned char *p) {
     return (p[0] & 15u) << 12 | (p[1] & 63u) << 6 | (p[2] & 63u);
@@ -19,7 +23,7 @@ void cru_joins_add(struct cru_joins *j, const unsigned char *p, size_t n) {
         if (!leads_three(p[at]) || !continues(p[at - 1])) continue;
         /* b begins here; a ends here, or what is left of it. */
         size_t b_bytes = n - at < 3 ? n - at : 3, a_bytes = at < 3 ? at : 3;
-        if (a_bytes > 1 && !continues(p[at - 2])) continue;  /* a has two bytes: never asked about */
+        if (a_bytes > 1 && !continues(p[at - 2])) continue; /* a has two bytes: never asked about */
         if (a_bytes > 2 && !leads_three(p[at - 3])) continue; /* nor with four */
         bool a_whole = a_bytes == 3;
         if (b_bytes == 1 || a_bytes == 1) {

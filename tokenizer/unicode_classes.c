@@ -6,4 +6,6 @@ bool cru_classes_init(struct cru_classes *classes) {
     return true;
 }
 
-void cru_classes_release(struct cru_classes *classes) { *classes = (struct cru_classes){0}; }
+void cru_classes_release(struct cru_classes *classes) {
+    *classes = (struct cru_classes){0};
+}

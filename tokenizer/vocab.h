@@ -23,7 +23,7 @@ struct cru_tokenizer {
     struct cru_merges merges;
     struct cru_bpe bpe;
     struct cru_classes classes;
-    struct cru_split_plan plan; /* for CRU_PATTERN_STEPS */
+    struct cru_split_plan plan;                     /* for CRU_PATTERN_STEPS */
     struct cru_added_index added_raw, added_normal; /* the second: found after normalisation */
     void *mapped, *owned; /* the image: one of a map, our own memory, or the caller's */
     size_t mapped_bytes;

@@ -93,8 +93,8 @@ static enum cru_status set_token(struct cru_vocab_draft *d, uint32_t id, struct 
     return d->tokens[id].p ? CRU_OK : cru_fail_memory(err, "vocabulary");
 }
 
-enum cru_status cru_vocab_draft_token(struct cru_vocab_draft *d, uint32_t id,
-                                      struct cru_span bytes, struct cru_error *err) {
+enum cru_status cru_vocab_draft_token(struct cru_vocab_draft *d, uint32_t id, struct cru_span bytes,
+                                      struct cru_error *err) {
     if (bytes.n == 0) return cru_fail(err, CRU_USAGE, "vocabulary: token %u is empty", id);
     if (id < d->n_ids && d->tokens[id].p)
         return cru_fail(err, CRU_USAGE, "vocabulary: id %u is given twice", id);
@@ -128,7 +128,7 @@ enum cru_status cru_vocab_draft_merge(struct cru_vocab_draft *d, struct cru_span
     memcpy(joined, left.p, left.n);
     memcpy(joined + left.n, right.p, right.n);
     struct cru_merge_row row = {find_bytes(d, left), find_bytes(d, right),
-                            find_bytes(d, cru_span_make(joined, left.n + right.n))};
+                                find_bytes(d, cru_span_make(joined, left.n + right.n))};
     if (row.left == CRU_NONE || row.right == CRU_NONE || row.made == CRU_NONE)
         return cru_fail(err, CRU_USAGE,
                         "vocabulary: merge %zu: its parts or its result are no tokens",
@@ -198,8 +198,12 @@ static void hash_steps(struct cru_hasher *h, struct cru_span steps) {
 static bool content_hash(const struct cru_vocab_draft *d, uint64_t *hash) {
     struct cru_hasher *h = cru_hasher_new();
     if (!h) return false;
-    const uint32_t head[] = {(uint32_t)d->n_ids, (uint32_t)d->n_merges, (uint32_t)d->n_added,
-                             d->pattern,         d->digits,             d->flags};
+    const uint32_t head[] = {(uint32_t)d->n_ids,
+                             (uint32_t)d->n_merges,
+                             (uint32_t)d->n_added,
+                             d->pattern,
+                             d->digits,
+                             d->flags};
     for (size_t i = 0; i < sizeof head / sizeof *head; i++) hash_u32(h, head[i]);
     for (size_t i = 0; i < d->n_ids; i++) {
         hash_u32(h, (uint32_t)d->tokens[i].n);
@@ -268,8 +272,9 @@ static void *section(const struct cru_vocab_header *h, unsigned char *image, siz
     return image + h->section[i].offset;
 }
 
-static enum cru_status fill_tables(const struct cru_vocab_draft *d, const struct cru_vocab_header *h,
-                                   unsigned char *image, struct cru_error *err) {
+static enum cru_status fill_tables(const struct cru_vocab_draft *d,
+                                   const struct cru_vocab_header *h, unsigned char *image,
+                                   struct cru_error *err) {
     uint32_t *offsets = section(h, image, CRU_SECTION_OFFSETS);
     char *text = section(h, image, CRU_SECTION_TEXT);
     uint32_t at = 0;
@@ -329,8 +334,7 @@ static enum cru_status append_trie(const struct cru_vocab_draft *d, struct cru_v
                           .nodes = nodes,
                           .offsets = section(h, *image, CRU_SECTION_OFFSETS),
                           .text = section(h, *image, CRU_SECTION_TEXT)};
-    enum cru_status status =
-        cru_bpe_make_nodes(&bpe, nodes, d->n_ids, d->merges, d->n_merges, err);
+    enum cru_status status = cru_bpe_make_nodes(&bpe, nodes, d->n_ids, d->merges, d->n_merges, err);
     if (status) return status;
     uint64_t *roots = section(h, *image, CRU_SECTION_ROOTS), *units;
     size_t n_units;
@@ -373,8 +377,9 @@ enum cru_status cru_vocab_draft_compile(struct cru_vocab_draft *d, const char *n
     for (size_t i = 0; i < d->n_ids; i++) text += d->tokens[i].n;
     if (text > UINT32_MAX) return cru_fail(err, CRU_USAGE, "vocabulary: tokens of over 4 GiB");
     if (strlen(name) >= CRU_VOCAB_NAME || !cru_text_is_utf8(name, strlen(name)))
-        return cru_fail(err, CRU_USAGE, "vocabulary's name: '%s': longer than %d bytes, or not UTF-8",
-                        name, CRU_VOCAB_NAME - 1);
+        return cru_fail(err, CRU_USAGE,
+                        "vocabulary's name: '%s': longer than %d bytes, or not UTF-8", name,
+                        CRU_VOCAB_NAME - 1);
     struct cru_vocab_header h = layout(d, text);
     snprintf(h.name, sizeof h.name, "%s", name);
     if (!content_hash(d, &h.content_hash)) return cru_fail_memory(err, "vocabulary");

@@ -42,7 +42,7 @@ enum {
     CRU_VOCAB_ORDER = 0x01020304,
     CRU_ID_BITS = 20,
     CRU_RANK_BITS = 24,
-    CRU_MAX_IDS = (1 << CRU_ID_BITS) - 1, /* one less than fit: all ones is a free slot */
+    CRU_MAX_IDS = (1 << CRU_ID_BITS) - 1,      /* one less than fit: all ones is a free slot */
     CRU_MAX_MERGES = (1 << CRU_RANK_BITS) - 2, /* rank + 1 of all ones is for irregular tokens */
     CRU_MAX_ADDED = 16384,
     CRU_VOCAB_NAME = 32,
@@ -86,7 +86,7 @@ struct cru_vocab_header {
     uint64_t file_bytes, checksum, content_hash;
     uint32_t n_ids, n_merges, n_added, pattern, digits, flags;
     uint32_t pair_bits, word_bits, n_units, irregular; /* irregular: 1 if there are such NODES */
-    char name[CRU_VOCAB_NAME]; /* NUL-terminated */
+    char name[CRU_VOCAB_NAME];                         /* NUL-terminated */
     struct cru_vocab_section section[CRU_SECTIONS];
 };
 
@@ -128,9 +128,15 @@ static inline uint64_t cru_partner_bit(uint32_t id) {
  * without children: the first 256 units are unused.
  */
 enum { CRU_UNIT_NO_TOKEN = (1 << CRU_ID_BITS) - 1, CRU_UNIT_UNUSED = 256, CRU_UNIT_BITS = 24 };
-static inline uint32_t cru_unit_label(uint64_t unit) { return unit & 511; }
-static inline uint32_t cru_unit_base(uint64_t unit) { return unit >> 9 & ((1u << CRU_UNIT_BITS) - 1); }
-static inline uint32_t cru_unit_token(uint64_t unit) { return unit >> 33 & CRU_ID_MASK; }
+static inline uint32_t cru_unit_label(uint64_t unit) {
+    return unit & 511;
+}
+static inline uint32_t cru_unit_base(uint64_t unit) {
+    return unit >> 9 & ((1u << CRU_UNIT_BITS) - 1);
+}
+static inline uint32_t cru_unit_token(uint64_t unit) {
+    return unit >> 33 & CRU_ID_MASK;
+}
 static inline uint64_t cru_unit(uint32_t label, uint32_t base, uint32_t token) {
     return (uint64_t)token << 33 | (uint64_t)base << 9 | label;
 }

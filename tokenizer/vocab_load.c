@@ -18,9 +18,9 @@ static enum cru_status damaged(struct cru_error *err, const char *what) {
 static bool sizes_agree(const struct cru_vocab_header *h) {
     bool whole_words = h->flags & CRU_VOCAB_IGNORE_MERGES;
     if (h->n_ids > CRU_MAX_IDS || h->n_merges > CRU_MAX_MERGES || h->n_added > CRU_MAX_ADDED ||
-        h->pair_bits < 1 || h->pair_bits > 30 || h->word_bits < (whole_words ? 1 : 0) || h->word_bits > (whole_words ? 30 : 0) ||
-        h->n_units < 256 || h->n_units % 256 || h->n_units > 1u << CRU_UNIT_BITS ||
-        h->irregular > 1)
+        h->pair_bits < 1 || h->pair_bits > 30 || h->word_bits < (whole_words ? 1 : 0) ||
+        h->word_bits > (whole_words ? 30 : 0) || h->n_units < 256 || h->n_units % 256 ||
+        h->n_units > 1u << CRU_UNIT_BITS || h->irregular > 1)
         return false;
     const uint64_t want[CRU_SECTIONS] = {
         [CRU_SECTION_OFFSETS] = ((uint64_t)h->n_ids + 1) * 4,

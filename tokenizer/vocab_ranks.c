@@ -17,15 +17,33 @@ struct added_row {
 /* Qwen3's added tokens, ids from 151643 on in this order. Source: "added_tokens" of the tokenizer.json
  * of Qwen/Qwen3-8B (Apache-2.0); also quicktok-v1 0.4.0, quicktok/data/qwen3.special. */
 static const struct added_row qwen3_added[] = {
-    {"<|endoftext|>", true},      {"<|im_start|>", true},       {"<|im_end|>", true},
-    {"<|object_ref_start|>", true}, {"<|object_ref_end|>", true}, {"<|box_start|>", true},
-    {"<|box_end|>", true},        {"<|quad_start|>", true},     {"<|quad_end|>", true},
-    {"<|vision_start|>", true},   {"<|vision_end|>", true},     {"<|vision_pad|>", true},
-    {"<|image_pad|>", true},      {"<|video_pad|>", true},      {"<tool_call>", false},
-    {"</tool_call>", false},      {"<|fim_prefix|>", false},    {"<|fim_middle|>", false},
-    {"<|fim_suffix|>", false},    {"<|fim_pad|>", false},       {"<|repo_name|>", false},
-    {"<|file_sep|>", false},      {"<tool_response>", false},   {"</tool_response>", false},
-    {"<think>", false},           {"</think>", false},          {NULL, false},
+    {"<|endoftext|>", true},
+    {"<|im_start|>", true},
+    {"<|im_end|>", true},
+    {"<|object_ref_start|>", true},
+    {"<|object_ref_end|>", true},
+    {"<|box_start|>", true},
+    {"<|box_end|>", true},
+    {"<|quad_start|>", true},
+    {"<|quad_end|>", true},
+    {"<|vision_start|>", true},
+    {"<|vision_end|>", true},
+    {"<|vision_pad|>", true},
+    {"<|image_pad|>", true},
+    {"<|video_pad|>", true},
+    {"<tool_call>", false},
+    {"</tool_call>", false},
+    {"<|fim_prefix|>", false},
+    {"<|fim_middle|>", false},
+    {"<|fim_suffix|>", false},
+    {"<|fim_pad|>", false},
+    {"<|repo_name|>", false},
+    {"<|file_sep|>", false},
+    {"<tool_response>", false},
+    {"</tool_response>", false},
+    {"<think>", false},
+    {"</think>", false},
+    {NULL, false},
 };
 
 static const struct added_table {
@@ -114,7 +132,8 @@ static enum cru_status derive_merge(struct deriving *v, struct cru_vocab_draft *
     if (!cru_merge_long(&m, &v->scratch, p, tokens[id].n, parts, &n))
         return cru_fail_memory(err, "rank file");
     if (n != 2)
-        return cru_fail(err, CRU_USAGE, "rank file: token %u is no merge of two earlier tokens", id);
+        return cru_fail(err, CRU_USAGE, "rank file: token %u is no merge of two earlier tokens",
+                        id);
     uint32_t rank = (uint32_t)v->n_merges++, mask = (1u << v->pair_bits) - 1;
     uint64_t pair = cru_pair(parts[0], parts[1]);
     uint32_t slot = cru_pair_slot(pair, v->pair_bits);
