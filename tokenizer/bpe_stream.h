@@ -26,7 +26,7 @@
 #include "tokenizer/tokenizer.h"
 
 enum {
-    CRU_STREAM_WINDOW = 1 << 16, /* bytes; 0.6 MiB of memory with the ids */
+    CRU_STREAM_WINDOW = 1 << 18, /* bytes; 2.3 MiB of memory with the ids */
     CRU_STREAM_MOST = 1 << 20,
 };
 

@@ -132,8 +132,16 @@ static enum cru_status encode_slices(struct cru_encoder *e, struct cru_span text
     return status ? status : cru_encode_stream_end(e->slices, ids, err);
 }
 
-static bool is_large(const struct cru_encoder *e, struct cru_span text) {
-    return text.n > CRU_ENCODE_WHOLE && cru_encoder_streams(e);
+static bool is_clean(struct cru_encoder *e, struct cru_span text) {
+    return cru_text_is_utf8(text.p, text.n) &&
+           (!(e->tokenizer->header->flags & CRU_VOCAB_NFC) ||
+            cru_is_normal(&e->normaliser, &e->tokenizer->classes, text));
+}
+
+/* One whose copies would be large; when ids are kept, only if there will be copies. */
+static bool is_large(struct cru_encoder *e, struct cru_span text, bool counting) {
+    if (text.n <= CRU_ENCODE_WHOLE || !cru_encoder_streams(e)) return false;
+    return counting || text.n > CRU_ENCODE_CLEAN || !is_clean(e, text);
 }
 
 static enum cru_status encode_whole(struct cru_encoder *e, struct cru_span text,
@@ -162,7 +170,7 @@ enum cru_status cru_encode(struct cru_encoder *e, struct cru_span text, enum cru
                            struct cru_ids *ids, struct cru_error *err) {
     if (text.n == 0) return CRU_OK;
     size_t before = ids->n;
-    enum cru_status status = is_large(e, text) ? encode_slices(e, text, special, ids, NULL, err)
+    enum cru_status status = is_large(e, text, false) ? encode_slices(e, text, special, ids, NULL, err)
                                                : encode_whole(e, text, special, ids, err);
     if (status) ids->n = before;
     return status;
@@ -174,7 +182,7 @@ enum cru_status cru_encode_count(struct cru_encoder *e, struct cru_span text,
     *count = 0;
     cru_ids_clear(&e->counted);
     enum cru_status status =
-        is_large(e, text) ? encode_slices(e, text, special, &e->counted, count, err)
+        is_large(e, text, true) ? encode_slices(e, text, special, &e->counted, count, err)
                           : cru_encode(e, text, special, &e->counted, err);
     *count += e->counted.n;
     if (e->counted.capacity > KEEP_BYTES / sizeof(uint32_t)) cru_ids_release(&e->counted);

@@ -23,6 +23,7 @@ enum {
     /* A text up to this is encoded as a whole; of a larger one, or one that is streamed, this is the
      * most that can have to be held, so that what the first can do, the second can. */
     CRU_ENCODE_WHOLE = 2 << 20,
+    CRU_ENCODE_CLEAN = 64 << 20, /* the same of a text that need not be copied: UTF-8 and NFC already */
 };
 
 /* False when texts of this vocabulary can only be encoded as a whole. */

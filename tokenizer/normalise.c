@@ -145,17 +145,12 @@ static bool stretch_is_nfc(const struct cru_classes *classes, const unsigned cha
     return true;
 }
 
-enum cru_status cru_normalise(struct cru_normaliser *nz, const struct cru_classes *classes,
-                              struct cru_span text, struct cru_span *result,
-                              struct cru_error *err) {
-    if (text.n == 0) {
-        *result = text;
-        return CRU_OK;
-    }
-    const unsigned char *p = (const unsigned char *)text.p, *end = p + text.n;
-    const unsigned char *begin = p, *copied = p;
-    bool changed = false;
-    nz->scanned = nz->scanned_end = NULL;
+/* The next stretch that is not NFC, from p on: its begin, or `end`; *behind is its end. */
+static inline const unsigned char *next_change(struct cru_normaliser *nz,
+                                               const struct cru_classes *classes,
+                                               const unsigned char *begin, const unsigned char *p,
+                                               const unsigned char *end,
+                                               const unsigned char **behind) {
     while ((p = next_suspect(nz, classes, p, end)) < end) {
         const unsigned char *from = p;
         unsigned length;
@@ -169,12 +164,36 @@ enum cru_status cru_normalise(struct cru_normaliser *nz, const struct cru_classe
             if (!(class & CRU_NFC_BITS)) break;
             p += length;
         }
-        if (stretch_is_nfc(classes, from, p)) continue;
+        *behind = p;
+        if (!stretch_is_nfc(classes, from, p)) return from;
+    }
+    return end;
+}
+
+bool cru_is_normal(struct cru_normaliser *nz, const struct cru_classes *classes,
+                   struct cru_span text) {
+    const unsigned char *p = (const unsigned char *)text.p, *behind;
+    nz->scanned = nz->scanned_end = NULL;
+    return text.n == 0 || next_change(nz, classes, p, p, p + text.n, &behind) == p + text.n;
+}
+
+enum cru_status cru_normalise(struct cru_normaliser *nz, const struct cru_classes *classes,
+                              struct cru_span text, struct cru_span *result,
+                              struct cru_error *err) {
+    if (text.n == 0) {
+        *result = text;
+        return CRU_OK;
+    }
+    const unsigned char *p = (const unsigned char *)text.p, *end = p + text.n;
+    const unsigned char *begin = p, *copied = p, *from, *behind = p;
+    bool changed = false;
+    nz->scanned = nz->scanned_end = NULL;
+    while ((from = next_change(nz, classes, begin, behind, end, &behind)) < end) {
         if (!changed) cru_buffer_clear(&nz->out);
         changed = true;
         cru_buffer_add(&nz->out, copied, (size_t)(from - copied));
-        if (!compose(nz, from, p, &nz->out)) return cru_fail_memory(err, "normal form");
-        copied = p;
+        if (!compose(nz, from, behind, &nz->out)) return cru_fail_memory(err, "normal form");
+        copied = behind;
     }
     *result = text;
     if (!changed) return CRU_OK;

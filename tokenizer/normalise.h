@@ -29,6 +29,9 @@ void cru_normaliser_release(struct cru_normaliser *normaliser);
  * call. `text` must be valid UTF-8. CRU_FATAL when memory is short. */
 enum cru_status cru_normalise(struct cru_normaliser *normaliser, const struct cru_classes *classes,
                               struct cru_span text, struct cru_span *result, struct cru_error *err);
+/* Whether `text` is NFC already; makes no copy. */
+bool cru_is_normal(struct cru_normaliser *normaliser, const struct cru_classes *classes,
+                   struct cru_span text);
 
 /*
  * For text that comes bit by bit: where the first, or the last, character begins before which a text may be

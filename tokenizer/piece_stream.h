@@ -74,7 +74,7 @@ struct cru_piece_stream {
     struct cru_bpe_stream merges;
 };
 
-/* False when memory is short; some 0.8 MiB. */
+/* False when memory is short; some 2.5 MiB. */
 bool cru_piece_stream_init(struct cru_piece_stream *stream, struct cru_piece_encoder *encoder);
 void cru_piece_stream_release(struct cru_piece_stream *stream); /* zeroed is fine */
 /* Forgets what is held. */

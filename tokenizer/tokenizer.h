@@ -101,7 +101,7 @@ struct cru_encoder *cru_encoder_new(const struct cru_tokenizer *tokenizer);
 void cru_encoder_free(struct cru_encoder *encoder); /* NULL is fine */
 
 /* Appends the ids of the text (no end-of-document id, no template), or none on an error. Time is linear;
- * texts of more than 2 MiB go through a stream of the encoder's own. */
+ * texts of more than 2 MiB that are not NFC, and all of more than 64 MiB, go through a stream of its own. */
 enum cru_status cru_encode(struct cru_encoder *encoder, struct cru_span text,
                            enum cru_special special, struct cru_ids *ids, struct cru_error *err);
 /* How many they would be. */
