@@ -318,7 +318,7 @@ const struct cru_mask_kernels *cru_mask_kernels_of(enum cru_masks_path path) {
     static const struct cru_mask_kernels avx512 = {"avx512", masks_avx512, leads_avx512,
                                                    positions_avx512, true};
     bool bits = __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
-                __builtin_cpu_supports("lzcnt") && __builtin_cpu_supports("popcnt");
+                __builtin_cpu_supports("popcnt");
     if (path == CRU_MASKS_SSE2) return &sse2;
     if (path == CRU_MASKS_AVX2 && bits && __builtin_cpu_supports("avx2")) return &avx2;
     if (path == CRU_MASKS_AVX512 && bits && __builtin_cpu_supports("avx512f") &&

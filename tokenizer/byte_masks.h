@@ -54,7 +54,7 @@ struct cru_mask_kernels {
     cru_byte_masks_fn byte_masks;
     cru_mark_leads_fn mark_leads;
     cru_positions_fn positions;
-    bool bmi2; /* whether what goes with it may use BMI, BMI2, LZCNT and POPCNT */
+    bool bmi2; /* whether what goes with it may use BMI, BMI2 and POPCNT */
 };
 
 /* The kernels of a path, or NULL when this machine or build has none such. */

@@ -219,7 +219,7 @@ INLINE size_t find(const struct cru_piece_rules *rules, struct cru_piece_masks *
 
 #if defined __x86_64__
 /* Half of this is shifts by how many bits is not known before, which took three steps and now take one. */
-__attribute__((target("bmi,bmi2,lzcnt,popcnt"))) static size_t
+__attribute__((target("bmi,bmi2,popcnt"))) static size_t
 find_bmi2(const struct cru_piece_rules *rules, struct cru_piece_masks *w, const unsigned char *p,
           size_t n, bool last) {
     return find(rules, w, p, n, last);

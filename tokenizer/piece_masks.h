@@ -34,7 +34,7 @@ struct cru_piece_rules {
     const struct cru_joins *joins; /* NULL: no cuts */
     uint32_t digits;               /* most \p{N} in a piece */
     const struct cru_mask_kernels *kernels;
-    bool bmi2; /* this machine has BMI, BMI2, LZCNT and POPCNT */
+    bool bmi2; /* this machine has BMI, BMI2 and POPCNT */
 };
 
 /*
