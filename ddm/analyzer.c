@@ -80,12 +80,18 @@ static bool cuts(const struct cru_ddm_segment *s, const struct cru_word *w, bool
     return s->words >= config->min_words && (cue || (w->flags & CRU_WORD_BLANK));
 }
 
-/* True for most words: nothing about it can end the segment of `words` words or be a cue. */
-static inline bool goes_on(const struct cru_ddm_analyzer *a, const struct cru_word *w,
-                           uint32_t second, uint32_t words, uint32_t max_words) {
-    return words < max_words &&
-           !(w->flags & (CRU_WORD_CODE | CRU_WORD_FENCE | CRU_WORD_BLANK | CRU_WORD_ORDINAL)) &&
-           !(a->lexicon && cru_lexicon_may_begin(a->lexicon, w->form, second));
+/* How many words from word i on, most of them all in all, can neither end the segment, which may
+ * take `room` more, nor be a cue. */
+static inline uint32_t words_that_go_on(const struct cru_ddm_analyzer *a, size_t i, uint32_t room) {
+    const uint32_t turn = CRU_WORD_CODE | CRU_WORD_FENCE | CRU_WORD_BLANK | CRU_WORD_ORDINAL;
+    const struct cru_lexicon *lexicon = a->lexicon;
+    const struct cru_word *w = a->words.list + i;
+    size_t left = a->words.n - i - 1; /* the last word has no next one to look at */
+    uint32_t n = 0, most = room < left ? room : (uint32_t)left;
+    while (n < most && !(w[n].flags & turn) &&
+           !(lexicon && cru_lexicon_may_begin(lexicon, w[n].form, w[n + 1].form)))
+        n++;
+    return n;
 }
 
 /* Cuts the words into segments and counts the cues of each. */
@@ -96,10 +102,10 @@ static enum cru_status cut_segments(struct cru_ddm_analyzer *a, struct cru_span 
     size_t used_up = 0; /* words before this one belong to a cue already counted */
     a->n_segments = 0;
     for (size_t i = 0; i < a->words.n; i++) {
-        uint32_t second = i + 1 < a->words.n ? w[i + 1].form : 0;
-        if (s && !s->code && goes_on(a, &w[i], second, s->words, config->max_words)) {
-            s->words++;
-            continue;
+        if (s && !s->code && s->words < config->max_words) {
+            uint32_t on = words_that_go_on(a, i, config->max_words - s->words);
+            s->words += on;
+            i += on;
         }
         enum cru_cue cue = CRU_CUE_NONE;
         if (i >= used_up && !(w[i].flags & CRU_WORD_CODE)) {
@@ -185,18 +191,26 @@ static void measure_types(struct cru_ddm_analyzer *a, size_t i, uint32_t base) {
     int64_t here = a->first[i], n = s->words, all = (int64_t)a->words.n;
     int64_t width = n < CRU_DDM_TTR_WINDOW ? n : CRU_DDM_TTR_WINDOW;
     int64_t all_width = all < CRU_DDM_TTR_WINDOW ? all : CRU_DDM_TTR_WINDOW;
+    int64_t ahead = all - here - CRU_DDM_AHEAD; /* words that have one so far ahead */
+    int64_t whole = all - all_width - here;     /* words behind which a whole window fits */
     uint64_t led = 0, all_led = 0;
+    struct cru_novelty seen = a->occurrences; /* in registers; its slots are shared */
     for (int64_t j = 0; j < n; j++) {
-        if (here + j + CRU_DDM_AHEAD < all)
-            cru_novelty_expect(&a->occurrences, w[j + CRU_DDM_AHEAD].hash);
+        if (j < ahead) cru_novelty_expect(&seen, w[j + CRU_DDM_AHEAD].hash);
         uint32_t now = base + (uint32_t)(here + j);
-        uint32_t before = cru_novelty_mark(&a->occurrences, w[j].hash, now);
-        int64_t after = before ? (int64_t)(before - base) + 1 : 0; /* free of the type from here */
+        uint32_t before = cru_novelty_mark(&seen, w[j].hash, now);
+        /* free of the type from here; base is at least 1 and stamps are at least base */
+        int64_t after = (int64_t)(before > base - 1 ? before - (base - 1) : 0);
         if (n == width)
             led += after <= here; /* one window: the first of its type */
         else
             led += windows_led(j, after > here ? after - here : 0, n, width);
-        all_led += windows_led(here + j, after, all, all_width);
+        if (j <= whole) {
+            int64_t since = here + j + 1 - after; /* windows_led() where no window is cut short */
+            all_led += (uint64_t)(since < all_width ? since : all_width);
+        } else {
+            all_led += windows_led(here + j, after, all, all_width);
+        }
     }
     a->windows_types += all_led;
     s->lexical = type_token_ratio(led, (uint64_t)n, (uint64_t)width);
@@ -216,8 +230,9 @@ static void measure_grams(struct cru_ddm_analyzer *a, size_t i, const uint64_t *
     struct cru_ddm_segment *s = &a->segments[i];
     uint64_t distinct = 0, fresh = 0;
     uint32_t stamp = base + (uint32_t)i;
+    struct cru_novelty seen = a->grams; /* in registers; its slots are shared */
     for (size_t j = 0; j < total; j++) {
-        uint32_t before = cru_novelty_mark(&a->grams, keys[j], stamp);
+        uint32_t before = cru_novelty_mark(&seen, keys[j], stamp);
         distinct += before != stamp;
         fresh += before == 0;
     }

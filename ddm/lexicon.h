@@ -111,13 +111,18 @@ static inline bool cru_lexicon_may_begin(const struct cru_lexicon *l, uint32_t f
            cru_lexicon_bit(l->pair_filter, cru_lexicon_pair(form, second));
 }
 
-/* Which verb a form belongs to, and whether it is a function word; 0: neither. */
+/* Which verb a form belongs to, and whether it is a function word; 0: neither. Which words are in
+ * the list cannot be guessed, so the first slot answers for them all without a branch, but for the
+ * few whose slot another form has taken. */
 static inline uint32_t cru_lexicon_word(const struct cru_lexicon *l, uint32_t form) {
-    if (!cru_lexicon_bit(l->word_filter, form)) return 0;
-    for (size_t i = form >> 8 & l->word_mask;; i = (i + 1) & l->word_mask) {
-        if (l->words[i].form == form) return l->words[i].what;
-        if (l->words[i].form == 0) return 0;
+    size_t i = form >> 8 & l->word_mask;
+    uint32_t there = l->words[i].form;
+    if (cru_lexicon_bit(l->word_filter, form) & (there != form) & (there != 0)) {
+        do i = (i + 1) & l->word_mask;
+        while (l->words[i].form != form && l->words[i].form != 0);
+        there = l->words[i].form;
     }
+    return l->words[i].what & -(uint32_t)(there == form);
 }
 
 /* ---- a set of them, by language ---- */

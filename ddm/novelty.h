@@ -20,12 +20,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct cru_novelty_slot {
-    uint32_t tag, stamp;
-};
-
 struct cru_novelty {
-    struct cru_novelty_slot *slots;
+    uint64_t *slots; /* stamp << 32 | tag: one load and one store a look-up */
     size_t capacity, mask;
     uint32_t base;
 };
@@ -51,12 +47,12 @@ static inline uint32_t cru_novelty_mark(struct cru_novelty *set, uint64_t key, u
     uint32_t tag = (uint32_t)(key >> 32);
     size_t i = (size_t)key & set->mask;
     for (;; i = (i + 1) & set->mask) {
-        struct cru_novelty_slot *slot = &set->slots[i];
-        uint32_t before = slot->stamp;
+        uint64_t slot = set->slots[i];
+        uint32_t before = (uint32_t)(slot >> 32);
         bool empty = before < set->base;
-        if (!(empty | (slot->tag == tag))) continue;
-        *slot = (struct cru_novelty_slot){tag, stamp};
-        return empty ? 0 : before;
+        if (!(empty | ((uint32_t)slot == tag))) continue;
+        set->slots[i] = (uint64_t)stamp << 32 | tag;
+        return before & -(uint32_t)!empty;
     }
 }
 

@@ -30,7 +30,16 @@ static double byte_entropy(const struct cru_ddm_analyzer *a, struct cru_span tex
     for (size_t r = 0; r < region->n; r++) {
         const unsigned char *p = (const unsigned char *)text.p + region->pieces[r].begin;
         size_t n = region->pieces[r].end - region->pieces[r].begin;
-        for (size_t i = 0; i < n; i++) lanes[i & 3][p[i]]++;
+        size_t i = 0;
+        for (; i + 8 <= n; i += 8) {
+            uint64_t x;
+            memcpy(&x, p + i, 8);
+            lanes[0][x & 0xFF]++, lanes[1][x >> 8 & 0xFF]++;
+            lanes[2][x >> 16 & 0xFF]++, lanes[3][x >> 24 & 0xFF]++;
+            lanes[0][x >> 32 & 0xFF]++, lanes[1][x >> 40 & 0xFF]++;
+            lanes[2][x >> 48 & 0xFF]++, lanes[3][x >> 56]++;
+        }
+        for (; i < n; i++) lanes[i & 3][p[i]]++;
     }
     double all = 0, sum = 0;
     for (size_t b = 0; b < 256; b++) {
@@ -52,10 +61,7 @@ struct verbs {
     uint64_t function_words;
 };
 
-static inline void see_word(struct verbs *v, uint32_t entry) {
-    v->function_words += entry >> 31;
-    uint32_t verb = entry & ~CRU_LEXICON_FUNCTION;
-    if (verb == 0) return;
+static inline void see_verb(struct verbs *v, uint64_t verb) {
     v->now++;
     if (v->run_of[verb] != v->run) {
         v->run_of[verb] = v->run;
@@ -162,7 +168,8 @@ enum cru_status cru_quality_measure(struct cru_ddm_analyzer *a, struct cru_span 
     uint32_t starts = CRU_WORD_STOP; /* whether the next word starts a sentence */
     for (size_t i = 0; i < a->n_segments; i++) {
         const struct cru_word *w = words->list + a->first[i], *end = w + a->segments[i].words;
-        size_t n = 0;
+        size_t n = 0, n_verbs = 0;
+        uint64_t *in_segment = a->keys; /* its verbs; the keys of its grams have been counted */
         int64_t square = 0;
         for (; w < end; w++) {
             uint32_t entry = known ? cru_lexicon_word(lexicon, w->form) : 0;
@@ -170,8 +177,10 @@ enum cru_status cru_quality_measure(struct cru_ddm_analyzer *a, struct cru_span 
             alphabetic += (w->flags & CRU_WORD_LETTER) != 0;
             sentences += (starts & CRU_WORD_STOP) || (w->flags & CRU_WORD_LINE);
             starts = w->flags;
-            if (entry != 0) see_word(&verbs, entry);
-            /* no branch: which words have content cannot be guessed */
+            verbs.function_words += entry >> 31;
+            /* no branch: which words are verbs and which have content cannot be guessed */
+            in_segment[n_verbs] = entry & ~CRU_LEXICON_FUNCTION;
+            n_verbs += in_segment[n_verbs] != 0;
             bool content = is_content(w, entry);
             size_t b = content ? bucket_of(w->form) : CRU_MEANING_BUCKETS;
             int32_t sign = sign_of(w->form), before = meanings.segment[b];
@@ -180,6 +189,7 @@ enum cru_status cru_quality_measure(struct cru_ddm_analyzer *a, struct cru_span 
             a->buckets[n] = (uint16_t)b;
             n += content;
         }
+        for (size_t k = 0; k < n_verbs; k++) see_verb(&verbs, in_segment[k]);
         add_meaning(&meanings, a->buckets, n, a->segments[i].code ? 0 : square);
     }
     a->verb_clock = verbs.run + 1;

@@ -86,7 +86,7 @@ static inline struct look look_short(const char *p, size_t n) {
 
 /* What the last byte of a word can mean; the rest of the bytes above ASCII and of marks that may
  * stand behind a full stop is for cru_word_last_mark(). */
-enum { NOTHING, STOPS = 1, LOOK = 2, COUNTS = 4 };
+enum { NOTHING, LOOK = 1, COUNTS = 2, STOPS = CRU_WORD_STOP };
 static const uint8_t last_byte[128] = {
     ['.'] = STOPS | COUNTS, ['!'] = STOPS, ['?'] = STOPS, [':'] = COUNTS,
     [')'] = LOOK | COUNTS,  ['"'] = LOOK,  [']'] = LOOK,  ['\''] = LOOK,
@@ -98,7 +98,7 @@ static inline uint32_t end_flags(const char *p, size_t n) {
     unsigned char c = (unsigned char)p[n - 1];
     unsigned what = c < 0x80 ? last_byte[c] : LOOK;
     if (what == NOTHING) return 0;
-    uint32_t flags = what & STOPS ? CRU_WORD_STOP : 0;
+    uint32_t flags = what & STOPS;
     if (what & LOOK) {
         c = cru_word_last_mark(cru_span_make(p, n));
         if (c == '.' || c == '!' || c == '?') flags = CRU_WORD_STOP;
@@ -299,14 +299,18 @@ struct walk {
 };
 
 /* The run text[start, i) that is not white space. */
-static inline enum cru_status add_run(struct cru_words *words, struct cru_span text,
-                                      struct walk *walk, size_t start, size_t i,
-                                      struct cru_error *err) {
+static inline __attribute__((always_inline)) enum cru_status
+add_run(struct cru_words *words, struct cru_span text, struct walk *walk, size_t start, size_t i,
+        struct cru_error *err) {
     uint32_t flags = walk->first ? CRU_WORD_LINE | CRU_WORD_BLANK : 0;
     struct look look;
-    unsigned newlines = 0;
-    for (size_t k = walk->gap; k < start; k++) newlines += text.p[k] == '\n';
-    if (newlines > 0) flags |= newlines > 1 ? CRU_WORD_LINE | CRU_WORD_BLANK : CRU_WORD_LINE;
+    if (start - walk->gap == 1) { /* nearly all gaps */
+        flags |= text.p[walk->gap] == '\n' ? CRU_WORD_LINE : 0;
+    } else {
+        unsigned newlines = 0;
+        for (size_t k = walk->gap; k < start; k++) newlines += text.p[k] == '\n';
+        if (newlines > 0) flags |= newlines > 1 ? CRU_WORD_LINE | CRU_WORD_BLANK : CRU_WORD_LINE;
+    }
     walk->gap = i;
     walk->first = false;
     if (flags & CRU_WORD_LINE)
@@ -324,7 +328,9 @@ static inline enum cru_status add_run(struct cru_words *words, struct cru_span t
             size_t core = look.core_end - look.core;
             struct cru_word_bytes form = cru_word_load_near(p + look.core, core);
             flags |= look.letter ? CRU_WORD_LETTER : 0;
-            if (look.core_end < n) flags |= end_flags(p, n);
+            unsigned what = last_byte[(unsigned char)p[n - 1]];
+            flags |= what & STOPS;
+            if (what & (LOOK | COUNTS)) flags |= end_flags(p, n);
             words->list[words->n++] = (struct cru_word){
                 .hash = cru_word_mix(cru_word_load_near(p, n), n),
                 .begin = (uint32_t)start,
@@ -369,6 +375,12 @@ static uint64_t spaces(const char *p) {
     return mask;
 }
 
+/* The run at the end of the text, out of line: add_run() is in the loop once. */
+static enum cru_status add_last(struct cru_words *words, struct cru_span text, struct walk *walk,
+                                size_t start, size_t i, struct cru_error *err) {
+    return add_run(words, text, walk, start, i, err);
+}
+
 /* The same, 64 bytes at a time: each bit of `turns` is where white space and runs change places. */
 static enum cru_status walk_blocks(struct cru_words *words, struct cru_span text, struct walk *walk,
                                    struct cru_error *err) {
@@ -395,7 +407,7 @@ static enum cru_status walk_blocks(struct cru_words *words, struct cru_span text
         }
         before = mask >> 63;
     }
-    return before ? CRU_OK : add_run(words, text, walk, start, end, err);
+    return before ? CRU_OK : add_last(words, text, walk, start, end, err);
 }
 #endif
 
