@@ -99,7 +99,10 @@ def loops(program, texts, *options):
 
 
 def law(program, texts, source):
-    """Of texts with 3 segments and more, the share whose score falls at every step as segments become copies."""
+    """Of texts with 3 segments and more, the share whose score falls at every step as segments become copies.
+
+    Copies of the first segment; of one drawn at random, put anywhere; of one drawn at random but the last, put
+    behind it alone, where a reader has read the original."""
     draw = random.Random(2)
     options = ("--profile", "traces", "--region", "text")
     variants, sizes = [], []
@@ -109,8 +112,9 @@ def law(program, texts, source):
             continue
         part = [raw[s["begin"]:s["end"]].decode() for s in path]
         gap = [raw[(path[i - 1]["end"] if i else 0):s["begin"]].decode() for i, s in enumerate(path)]
-        copied = 0 if source == "first" else draw.randrange(len(path))
-        order = [i for i in range(len(path)) if i != copied]
+        copied = {"first": lambda: 0, "random": lambda: draw.randrange(len(path)),
+                  "earlier": lambda: draw.randrange(len(path) - 1)}[source]()
+        order = [i for i in range(len(path)) if i > copied or (i < copied and source == "random")]
         draw.shuffle(order)
         steps = sorted({round(len(order) * k / 4) for k in range(5)})
         for k in steps:
@@ -123,7 +127,8 @@ def law(program, texts, source):
     for n in sizes:
         holds += all(b < a for a, b in zip(q[at:at + n], q[at + 1:at + n]))
         at += n
-    print(f"  copies of the {source} segment: signal_score falls at every step in {holds} of {len(sizes)} traces"
+    what = {"first": "the first", "random": "a random", "earlier": "a random earlier"}[source]
+    print(f"  copies of {what} segment: signal_score falls at every step in {holds} of {len(sizes)} traces"
           f" ({100 * holds / len(sizes):.1f} %)")
 
 
@@ -156,7 +161,7 @@ def traces(program, directory):
         solutions += [r["question"] + "\n\n" + r[name]["solution"] for r in rows]
     solutions += [r["question"] + "\n\n" + r["answer"] for r in load(directory, "gsm8k-train.jsonl")]
     print("law of copies, 50 long traces and 950 worked answers")
-    for source in ("first", "random"):
+    for source in ("first", "random", "earlier"):
         law(program, texts + solutions, source)
 
 
