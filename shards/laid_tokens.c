@@ -69,7 +69,9 @@ static bool all_below(const uint32_t *ids, size_t n, uint32_t limit) {
 }
 
 bool cru_id_tally_add(struct cru_id_tally *tally, const uint32_t *ids, size_t n) {
-    enum { PIECE = 2048 }; /* ids that have been looked at are still in the first cache when counted */
+    enum {
+        PIECE = 2048
+    }; /* ids that have been looked at are still in the first cache when counted */
     uint8_t *low = tally->low;
     for (size_t at = 0; at < n; at += PIECE) {
         size_t end = n - at < PIECE ? n : at + PIECE;

@@ -5,7 +5,8 @@
 
 Bare encoder: tokenizer_speed's first pass over the texts of the same documents. Whole command: from JSONL to shards on
 the same file system, its start and the loading of the vocabulary in it. MB are 10^6 bytes of text; speeds are a CPU
-second's, on one core; the ratio of threads is of wall time, on all cores. Medians of five, interleaved, after one
+second's, on one core; the ratio of threads is of wall time, on all cores, beside what the machine gives: twice one
+thread's time by that of two processes of one thread at once. Medians of five, interleaved, after one
 reading of the input.
 """
 import argparse, json, os, resource, shutil, statistics, struct, subprocess, time
@@ -38,15 +39,27 @@ def whole(threads, pin):
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall
 
 
-figures = {"bare": [], "whole": [], "one": [], "two": []}
+def side_by_side():
+    start = time.monotonic()
+    for d in (shards, shards + ".b"):
+        shutil.rmtree(d, ignore_errors=True)
+    both = [subprocess.Popen([a.tokenize, "-q", "-j1", "--vocab", a.vocab, "-o", d, a.documents]) for d in (shards, shards + ".b")]
+    assert not any([p.wait() for p in both])
+    return time.monotonic() - start
+
+
+figures = {"bare": [], "whole": [], "one": [], "two": [], "both": []}
 for _ in range(a.runs):
     figures["bare"].append(bare())
     figures["whole"].append(whole(1, ["taskset", "-c", "0"])[0])
     figures["one"].append(whole(1, [])[1])
     figures["two"].append(whole(2, [])[1])
+    figures["both"].append(side_by_side())
 shutil.rmtree(shards)
+shutil.rmtree(shards + ".b")
 os.remove(texts)
 m = {k: statistics.median(v) for k, v in figures.items()}
 print("%.1f MB of text: encoder alone %.1f MB/s, tokenize -j1 %.1f MB/s: %.2f of it (CPU)"
       % (size / 1e6, size / 1e6 / m["bare"], size / 1e6 / m["whole"], m["bare"] / m["whole"]))
-print("tokenize -j1 %.2f s, -j2 %.2f s wall: %.2f times" % (m["one"], m["two"], m["one"] / m["two"]))
+print("tokenize -j1 %.2f s, -j2 %.2f s wall: %.2f times; two processes at once: %.2f times"
+      % (m["one"], m["two"], m["one"] / m["two"], 2 * m["one"] / m["both"]))
