@@ -189,6 +189,20 @@ static size_t last_sure(const struct cru_piece_masks *w, size_t n) {
     return 0;
 }
 
+/* The last cut between two letters, for a window that is all within one piece: letters go on behind it as
+ * they would at the start of a piece. 0: none. */
+static size_t last_cut(const struct cru_piece_masks *w, size_t n) {
+    enum { AHEAD = 8 };
+    for (size_t k = (n - AHEAD) / 64 + 1; k-- > 0;) { /* n > 64 */
+        uint64_t letter = w->masks[k].letter;
+        uint64_t carried = k > 0 ? w->masks[k - 1].letter >> 63 : 0;
+        uint64_t cuts = w->cuts[k] & letter & before(letter, carried);
+        if (k == (n - AHEAD) / 64) cuts &= ((uint64_t)2 << ((n - AHEAD) & 63)) - 1;
+        if (cuts) return k * 64 + last_bit(cuts);
+    }
+    return 0;
+}
+
 INLINE size_t find(const struct cru_piece_rules *rules, struct cru_piece_masks *w,
                    const unsigned char *p, size_t n, bool last) {
     size_t blocks = (n + 63) / 64;
@@ -207,6 +221,7 @@ INLINE size_t find(const struct cru_piece_rules *rules, struct cru_piece_masks *
         bound_block(rules, w, p, n, k, next_white, &c);
     }
     size_t end = last ? n : n <= 64 ? 0 : last_sure(w, n);
+    if (end == 0 && n > 64) end = last_cut(w, n);
     if (end == 0) return 0;
 
     size_t words = (end + 63) / 64;

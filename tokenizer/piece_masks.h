@@ -42,8 +42,9 @@ struct cru_piece_rules {
  * cut off when not `last`. p is at the start of a piece and readable, and classed as written, up to
  * the next multiple of 64 bytes; when `last`, the text ends at n and the rest of the block is spaces.
  *
- * Returns how many parts there are: part i is [starts[i], starts[i + 1]), all of them whole. 0 when not
- * even the first piece is sure to end in the window.
+ * Returns how many parts there are: part i is [starts[i], starts[i + 1]), all of them whole. When not even the
+ * first piece is sure to end in the window they end at a cut between two of its letters, from where one may
+ * go on as from the start of a piece; 0 when there is no such cut either.
  */
 size_t cru_piece_masks_find(const struct cru_piece_rules *rules, struct cru_piece_masks *window,
                             const unsigned char *p, size_t n, bool last);

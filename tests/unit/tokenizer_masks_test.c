@@ -216,7 +216,7 @@ static void expect_parts(const struct cru_piece_rules *rules, const unsigned cha
         if (borders[at]) assert_int_equal(window.starts[seen++], at);
     assert_int_equal(seen, parts);
     if (last) assert_int_equal(end, n);
-    if (parts) assert_int_equal(borders[end], 1);
+    if (parts) assert_true(borders[end] != 0); /* 2: a cut, when no piece is sure to begin */
     for (size_t at = n > 64 ? n - 8 : 0; at > end; at--)
         if (borders[at] == 1 && cru_class_at(rules->classes, p + at, &(unsigned){0}) != CRU_SPACE)
             fail_msg("a piece begins at %zu of %zu, and parts end at %zu", at, n, end);
