@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
     static struct cru_classes classes;
-    if (!classes.n_blocks && !cru_classes_init(&classes)) abort();
+    if (!classes.bits && !cru_classes_init(&classes)) abort();
     const char *text = n > 1 ? memchr(data + 1, '\n', n - 1) : NULL;
     if (!text || n > 200) return 0;
     struct cru_span regex =
