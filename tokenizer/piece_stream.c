@@ -47,17 +47,31 @@ static bool may_cut(const struct cru_joins *joins, const unsigned char *q) {
     return !cru_joins_may(joins, cru_code_point(q - 3, &length), cru_code_point(q, &length), *q);
 }
 
+/* Whether none of the 8 characters or parts of one at q follows one of three bytes and has as many. */
+static bool no_threes(const unsigned char *q) {
+    const uint64_t high = 0xF0F0F0F0F0F0F0F0u, lead = 0xE0E0E0E0E0E0E0E0u;
+    uint64_t here, before;
+    memcpy(&here, q, 8);
+    memcpy(&before, q - 3, 8);
+    uint64_t other = ((here & high) ^ lead) | ((before & high) ^ lead); /* a byte of zeros: both */
+    return ((other - lead / 0xE0) & ~other & lead / 0xE0 * 0x80) == 0;
+}
+
 static size_t first_join_cut(const struct cru_piece_stream *s) {
     const struct cru_joins *joins = s->encoder->tokenizer->joins;
-    for (size_t i = 3; joins && i < s->n_part; i++)
-        if (may_cut(joins, s->part + i)) return i;
+    for (size_t i = 3; joins && i < s->n_part; i++) {
+        while (i + 8 <= s->n_part && no_threes(s->part + i)) i += 8;
+        if (i < s->n_part && may_cut(joins, s->part + i)) return i;
+    }
     return 0;
 }
 
 static size_t last_join_cut(const struct cru_piece_stream *s) {
     const struct cru_joins *joins = s->encoder->tokenizer->joins;
-    for (size_t i = s->n_part; joins && i-- > 3;)
-        if (may_cut(joins, s->part + i)) return i;
+    for (size_t i = s->n_part; joins && i > 3;) {
+        while (i >= 3 + 8 && no_threes(s->part + i - 8)) i -= 8;
+        if (i > 3 && may_cut(joins, s->part + --i)) return i;
+    }
     return 0;
 }
 
