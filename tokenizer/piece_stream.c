@@ -90,7 +90,9 @@ static enum cru_status finish_part(struct cru_piece_stream *s, size_t n, struct 
         s->merging = false;
     } else if (n > 0) {
         if (!cru_ids_room(ids, n + CRU_IDS_SLACK)) return cru_fail_memory(err, "token ids");
-        uint32_t *out = cru_encode_piece(s->encoder, s->part, n, ids->p + ids->n);
+        uint32_t *out = ids->p + ids->n;
+        out = s->letters ? cru_encode_pieces(s->encoder, cru_span_make((char *)s->part, n), out)
+                         : cru_encode_piece(s->encoder, s->part, n, out);
         ids->n = (size_t)(out - ids->p);
     }
     drop_part(s, n);
@@ -282,6 +284,7 @@ static enum cru_status begin_piece(struct cru_piece_stream *s, struct cru_ids *i
     } else {
         s->run = CRU_RUN_SPACE;
     }
+    s->letters = s->run == CRU_RUN_LETTER;
     if (!q) return CRU_OK;
     s->at = (size_t)(q - s->text);
     return put(s, p, q, ids, err);
@@ -322,11 +325,11 @@ static enum cru_status end_space(struct cru_piece_stream *s, const unsigned char
     return status;
 }
 
-static enum cru_status follow_space(struct cru_piece_stream *s, bool last, struct cru_ids *ids,
-                                    struct cru_error *err) {
+static enum cru_status follow_space(struct cru_piece_stream *s, bool last, bool *wait,
+                                    struct cru_ids *ids, struct cru_error *err) {
     const unsigned char *p = s->text + s->at, *end = s->text + s->n;
     const unsigned char *stop = skip_kind(s, p, end, CRU_SPACE), *until = stop;
-    bool open = stop == end && !last;
+    bool open = *wait = stop == end && !last;
     enum cru_status status = CRU_OK;
     if (open) /* its last character stays in the text, as end_space may want it */
         do until--;
@@ -394,8 +397,7 @@ static enum cru_status follow(struct cru_piece_stream *s, bool last, bool *wait,
         while (q < end && (cru_is_newline(*q) || (s->cased && *q == '/'))) q++;
         return take(s, q, q == end && !last, CRU_RUN_OVER, ids, err);
     case CRU_RUN_SPACE:
-        *wait = !last && skip_kind(s, p, end, CRU_SPACE) == end;
-        return follow_space(s, last, ids, err);
+        return follow_space(s, last, wait, ids, err);
     case CRU_RUN_UPPER:
         return follow_upper(s, last, ids, err);
     case CRU_RUN_LOWER:

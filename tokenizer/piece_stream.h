@@ -64,6 +64,7 @@ struct cru_piece_stream {
     enum cru_piece_run run; /* of the piece that is being followed */
     bool begun;             /* it has bytes */
     bool newline, shared;   /* it has a newline; a letter that is both U and W */
+    bool letters;           /* it is front? letters: so is any part of it, if read as a text */
     size_t numbers;         /* more that it may have */
     uint32_t *tail;         /* code point << 11 | how many - 1 */
     size_t n_tail, tail_room;
