@@ -68,7 +68,7 @@ struct cru_batch {
     uint64_t bytes; /* bytes of raw input in it; the reader ends a batch on this */
 };
 
-enum { CRU_BATCH_BYTES = 1 << 20, CRU_BATCH_DOCS = 2048 }; /* a batch is full at either */
+enum { CRU_BATCH_BYTES = 1 << 18, CRU_BATCH_DOCS = 2048 }; /* a batch is full at either */
 
 void cru_batch_init(struct cru_batch *batch);
 void cru_batch_clear(struct cru_batch *batch);

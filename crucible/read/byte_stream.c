@@ -3,8 +3,11 @@
 #include "crucible/read/byte_stream.h"
 
 enum { STREAM_BLOCK = 1 << 17 };
+/* What a lodged stream reads at a time: what a batch does not take of it is moved to the next one. */
+enum { LODGED_BLOCK = 1 << 15 };
 
 void cru_stream_open(struct cru_stream *s, cru_pull pull, void *context) {
+    cru_stream_unlodge(s);
     char *kept = s->p; /* the buffer serves the next stream */
     size_t capacity = s->capacity;
     if (capacity > 16 * STREAM_BLOCK) {
@@ -20,14 +23,62 @@ void cru_stream_open(struct cru_stream *s, cru_pull pull, void *context) {
 }
 
 void cru_stream_release(struct cru_stream *s) {
+    cru_stream_unlodge(s);
     free(s->p);
     memset(s, 0, sizeof *s);
     s->status = CRU_END;
 }
 
+bool cru_stream_lodge(struct cru_stream *s, struct cru_arena *arena, size_t room, size_t padding) {
+    size_t rest = s->n - s->at;
+    if (s->lodged || rest >= room || s->status != CRU_OK) return true;
+    char *p = cru_arena_alloc(arena, room + padding);
+    if (!p) return false;
+    if (s->capacity < room) { /* for what will be left of it */
+        char *own = realloc(s->p, room);
+        if (!own) return false;
+        s->p = own;
+        s->capacity = room;
+    }
+    if (rest) memcpy(p, s->p + s->at, rest);
+    s->own = s->p;
+    s->own_capacity = s->capacity;
+    s->lodged = true;
+    s->p = p;
+    s->at = 0;
+    s->n = rest;
+    s->capacity = room;
+    return true;
+}
+
+void cru_stream_unlodge(struct cru_stream *s) {
+    if (!s->lodged) return;
+    s->n -= s->at;
+    if (s->n) memcpy(s->own, s->p + s->at, s->n);
+    s->at = 0;
+    s->p = s->own;
+    s->capacity = s->own_capacity;
+    s->own = NULL;
+    s->lodged = false;
+}
+
+/* Reads into what is free behind n, at most `most`. */
+static void pull(struct cru_stream *s, size_t most) {
+    size_t got = 0, room = s->capacity - s->n;
+    enum cru_status status =
+        s->pull(s->context, s->p + s->n, room < most ? room : most, &got, &s->error);
+    s->n += got;
+    if (status != CRU_OK) s->status = status;
+}
+
 /* Reads one more block behind n. */
 static void more(struct cru_stream *s) {
     if (s->status != CRU_OK) return;
+    if (s->lodged && s->n == s->capacity) cru_stream_unlodge(s);
+    if (s->lodged) {
+        pull(s, LODGED_BLOCK);
+        return;
+    }
     if (s->at == s->n) {
         s->at = s->n = 0;
     } else if (s->at > 0 && s->capacity - s->n < STREAM_BLOCK && s->at >= s->n - s->at) {
@@ -45,10 +96,7 @@ static void more(struct cru_stream *s) {
         s->p = p;
         s->capacity = capacity;
     }
-    size_t got = 0;
-    enum cru_status status = s->pull(s->context, s->p + s->n, s->capacity - s->n, &got, &s->error);
-    s->n += got;
-    if (status != CRU_OK) s->status = status;
+    pull(s, SIZE_MAX);
 }
 
 struct cru_span cru_stream_peek(struct cru_stream *s, size_t want) {
@@ -105,6 +153,7 @@ enum cru_line cru_stream_line(struct cru_stream *s, uint64_t limit, struct cru_s
             give(s, have);
             return s->status == CRU_END ? CRU_LINE_LAST : CRU_LINE_CUT;
         }
+        if (s->lodged && s->n == s->capacity) return CRU_LINE_ROOM;
         more(s);
     }
 }
@@ -133,6 +182,10 @@ static bool hand_over(struct cru_stream *s, struct cru_arena *arena, size_t padd
 bool cru_stream_keep_line(struct cru_stream *s, struct cru_arena *arena, size_t padding,
                           struct cru_span *line) {
     enum { LONG = 16 * STREAM_BLOCK };
+    if (s->lodged) { /* there is a newline behind it, or the padding */
+        s->p[(size_t)(line->p - s->p) + line->n] = 0;
+        return true;
+    }
     if (line->n >= LONG) return hand_over(s, arena, padding, line);
     char *p = cru_arena_alloc(arena, line->n + padding);
     if (!p) return false;

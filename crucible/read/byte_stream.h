@@ -6,6 +6,9 @@
  *
  *   source -> [ .... | unread ........ | free ]
  *                    at                n
+ *
+ * Lines that will live in an arena anyway need not be copied there: a lodged stream reads into room of the
+ * arena, where lines stay (cru_stream_lodge).
  */
 #ifndef CRU_READ_BYTE_STREAM_H
 #define CRU_READ_BYTE_STREAM_H
@@ -24,6 +27,9 @@ struct cru_stream {
     void *context;
     char *p;
     size_t at, n, capacity;
+    bool lodged;            /* p is room of an arena; the stream's own buffer waits in */
+    char *own;
+    size_t own_capacity;
     uint64_t offset;        /* bytes given away so far */
     enum cru_status status; /* CRU_OK, CRU_END, or the failure */
     struct cru_error error;
@@ -41,13 +47,21 @@ enum cru_line {
     CRU_LINE_CUT,  /* no newline, and the stream failed */
     CRU_LINE_LONG, /* longer than the limit: the span is its beginning, the rest was skipped */
     CRU_LINE_NONE, /* nothing left: see status */
+    CRU_LINE_ROOM, /* only when lodged: the line goes on, but not the room */
 };
 /* The next line without its newline, valid until the next call. limit 0: none. */
 enum cru_line cru_stream_line(struct cru_stream *s, uint64_t limit, struct cru_span *line);
 
+/* From here on bytes are read into `room` bytes taken from `arena`, with `padding` more behind them, until
+ * cru_stream_unlodge. What was read ahead moves there; when that alone would fill the room, nothing
+ * happens. False when memory is short. */
+bool cru_stream_lodge(struct cru_stream *s, struct cru_arena *arena, size_t room, size_t padding);
+/* Back to the stream's own buffer, with what is unread. The lines in the room stay the arena's. */
+void cru_stream_unlodge(struct cru_stream *s);
+
 /* Makes the line that cru_stream_line has just given live in `arena`, with `padding` readable bytes
- * behind it: a copy, or for a long line the stream's own buffer, so that it is not held twice.
- * False when memory is short. */
+ * behind it (the first of them 0): where it stands, when lodged; else a copy, or for a long line the
+ * stream's own buffer, so that it is not held twice. False when memory is short. */
 bool cru_stream_keep_line(struct cru_stream *s, struct cru_arena *arena, size_t padding,
                           struct cru_span *line);
 

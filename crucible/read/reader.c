@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "crucible/base/base.h"
+#include "crucible/doc/json.h"
 #include "crucible/read/http_message.h"
 #include "crucible/read/reader_private.h"
 
@@ -260,12 +261,16 @@ static enum cru_status next_member(struct cru_reader *r, struct cru_error *err) 
     return CRU_OK;
 }
 
-enum cru_status cru_reader_fill(struct cru_reader *r, struct cru_batch *batch,
-                                struct cru_error *err) {
+static enum cru_status fill(struct cru_reader *r, struct cru_batch *batch, struct cru_error *err) {
     r->path = NULL; /* lives in a batch's arena, and this may be another batch */
-    while (batch->n < CRU_BATCH_DOCS && batch->bytes < CRU_BATCH_BYTES) {
+    r->full = false;
+    while (!r->full && batch->n < CRU_BATCH_DOCS && batch->bytes < CRU_BATCH_BYTES) {
         enum cru_status s;
         if (r->in_stream) {
+            /* once a batch: a thousand small files must not take a thousand rooms */
+            if (batch->n == 0 && r->now == CRU_FORMAT_JSONL &&
+                !cru_stream_lodge(&r->stream, &batch->arena, CRU_BATCH_BYTES, CRU_JSON_PADDING))
+                return cru_fail_memory(err, "a batch");
             s = cru_record_next(r, batch, err);
             if (s == CRU_OK) continue;
             r->in_stream = false;
@@ -280,4 +285,11 @@ enum cru_status cru_reader_fill(struct cru_reader *r, struct cru_batch *batch,
         }
     }
     return CRU_OK;
+}
+
+enum cru_status cru_reader_fill(struct cru_reader *r, struct cru_batch *batch,
+                                struct cru_error *err) {
+    enum cru_status s = fill(r, batch, err);
+    cru_stream_unlodge(&r->stream);
+    return s;
 }

@@ -46,6 +46,7 @@ struct cru_reader {
     struct cru_buffer file, name; /* path, and path or path!member, ending in NUL */
     enum cru_format now;
     bool in_stream;
+    bool full; /* the batch being filled has no room for the next line */
     uint64_t number;
 
     struct cru_buffer record;

@@ -70,6 +70,12 @@ static enum cru_status next_line(struct cru_reader *r, struct cru_batch *batch,
     struct cru_span line;
     for (;;) {
         enum cru_line kind = cru_stream_line(&r->stream, r->options->max_bytes, &line);
+        if (kind == CRU_LINE_ROOM) {
+            r->full = batch->n > 0;
+            if (r->full) return CRU_OK;
+            cru_stream_unlodge(&r->stream); /* a line longer than a batch */
+            continue;
+        }
         if (kind == CRU_LINE_NONE)
             return r->stream.status == CRU_END ? CRU_END : stream_failed(r, err);
         r->number++;
