@@ -34,9 +34,9 @@ static unsigned combining(int32_t c) {
     return (unsigned)utf8proc_get_property(c)->combining_class & 255u;
 }
 
-/* Sorts a run of marks by combining class, equal ones as they were. utf8proc's own sort takes time
- * n^2, and a hostile page can be one run of marks; a counting sort does not mind. */
-static void order_marks(int32_t *marks, size_t n, int32_t *sorting) {
+/* utf8proc's own sort takes time n^2, and a hostile page can be one run of marks; a counting sort does not
+ * mind. */
+void cru_order_marks(int32_t *marks, size_t n, int32_t *sorting) {
     if (n < 24) {
         for (size_t i = 1; i < n; i++) {
             int32_t c = marks[i];
@@ -72,7 +72,7 @@ static bool compose(struct cru_normaliser *nz, const unsigned char *p, const uns
     for (size_t i = 0; i < n;) {
         size_t j = i;
         while (j < n && combining(nz->points[j])) j++;
-        if (j - i > 1) order_marks(nz->points + i, j - i, nz->sorting);
+        if (j - i > 1) cru_order_marks(nz->points + i, j - i, nz->sorting);
         i = j + 1;
     }
     utf8proc_ssize_t left = utf8proc_normalize_utf32(nz->points, (utf8proc_ssize_t)n,

@@ -43,4 +43,7 @@ bool cru_is_normal(struct cru_normaliser *normaliser, const struct cru_classes *
 size_t cru_normal_first_cut(const struct cru_classes *classes, struct cru_span text);
 size_t cru_normal_last_cut(const struct cru_classes *classes, struct cru_span text);
 
+/* Sorts a run of marks by combining class, equal ones as they were. sorting[0..n) is scratch. */
+void cru_order_marks(int32_t *marks, size_t n, int32_t *sorting);
+
 #endif
