@@ -99,7 +99,7 @@ static enum cru_status encode_stretch(struct cru_encoder *e, struct cru_span tex
                                       enum cru_special special, struct cru_ids *ids,
                                       struct cru_error *err) {
     if (text.n == 0) return CRU_OK;
-    if (e->tokenizer->header->flags & CRU_VOCAB_NFC) {
+    if ((e->tokenizer->header->flags & CRU_VOCAB_NFC) && !e->clean) {
         enum cru_status status =
             cru_normalise(&e->normaliser, &e->tokenizer->classes, text, &text, err);
         if (status) return status;
@@ -138,10 +138,9 @@ static bool is_clean(struct cru_encoder *e, struct cru_span text) {
             cru_is_normal(&e->normaliser, &e->tokenizer->classes, text));
 }
 
-/* One whose copies would be large; when ids are kept, only if there will be copies. */
-static bool is_large(struct cru_encoder *e, struct cru_span text, bool counting) {
-    if (text.n <= CRU_ENCODE_WHOLE || !cru_encoder_streams(e)) return false;
-    return counting || text.n > CRU_ENCODE_CLEAN || !is_clean(e, text);
+/* One whose copies would be large. */
+static bool is_large(const struct cru_encoder *e, struct cru_span text) {
+    return text.n > CRU_ENCODE_WHOLE && cru_encoder_streams(e);
 }
 
 static enum cru_status encode_whole(struct cru_encoder *e, struct cru_span text,
@@ -151,7 +150,7 @@ static enum cru_status encode_whole(struct cru_encoder *e, struct cru_span text,
         return cru_fail(err, CRU_BAD,
                         "cannot encode a text of %zu bytes: with this vocabulary 2 GiB is the most",
                         text.n);
-    if (!cru_text_is_utf8(text.p, text.n)) {
+    if (!e->clean && !cru_text_is_utf8(text.p, text.n)) {
         cru_buffer_clear(&e->repaired);
         e->repairs += cru_utf8_repair(text, &e->repaired);
         if (e->repaired.failed) {
@@ -170,8 +169,10 @@ enum cru_status cru_encode(struct cru_encoder *e, struct cru_span text, enum cru
                            struct cru_ids *ids, struct cru_error *err) {
     if (text.n == 0) return CRU_OK;
     size_t before = ids->n;
-    enum cru_status status = is_large(e, text, false) ? encode_slices(e, text, special, ids, NULL, err)
-                                               : encode_whole(e, text, special, ids, err);
+    bool large = is_large(e, text);
+    e->clean = large && text.n <= CRU_ENCODE_CLEAN && is_clean(e, text);
+    enum cru_status status = large && !e->clean ? encode_slices(e, text, special, ids, NULL, err)
+                                                : encode_whole(e, text, special, ids, err);
     if (status) ids->n = before;
     return status;
 }
@@ -182,7 +183,7 @@ enum cru_status cru_encode_count(struct cru_encoder *e, struct cru_span text,
     *count = 0;
     cru_ids_clear(&e->counted);
     enum cru_status status =
-        is_large(e, text, true) ? encode_slices(e, text, special, &e->counted, count, err)
+        is_large(e, text) ? encode_slices(e, text, special, &e->counted, count, err)
                           : cru_encode(e, text, special, &e->counted, err);
     *count += e->counted.n;
     if (e->counted.capacity > KEEP_BYTES / sizeof(uint32_t)) cru_ids_release(&e->counted);

@@ -13,6 +13,7 @@ struct cru_encoder {
     struct cru_piece_encoder pieces;
     struct cru_normaliser normaliser;
     struct cru_splitter splitter; /* for CRU_PATTERN_STEPS */
+    bool clean; /* the text at hand is UTF-8 and NFC, and so is every part of it: not asked again */
     struct cru_buffer repaired;
     struct cru_ids counted;
     uint64_t repairs;

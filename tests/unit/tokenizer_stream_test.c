@@ -319,6 +319,45 @@ static void long_pieces(void **state) {
     cru_buffer_release(&text);
 }
 
+/* A large text that is UTF-8 and NFC is not asked again between its added tokens; the next text is. */
+static void large_clean_texts(void **state) {
+    (void)state;
+    static const char *const clean[] = {
+        "a", "B ", "ab", "<|a|>", "<|a|>b", "<n>", "<l>", " <lr> ", "<nl>", "  w", "\n", "1", "'s", "\xC3\xA9>",
+        "\xE4\xB8\xAD", "\xE4\xB8\xAD\xE4\xB8\xAD", "\xD9\x91", "n\xD9\x8B\xD9\x91", /* marks in order */
+    };
+    struct cru_error err;
+    struct cru_buffer text;
+    struct cru_normaliser normaliser;
+    struct cru_ids want = {NULL, 0, 0}, got = {NULL, 0, 0};
+    struct cru_random r = {11};
+    cru_buffer_init(&text);
+    cru_normaliser_init(&normaliser);
+    for (size_t k = 0; k + 1 < KINDS; k++) {
+        cru_buffer_clear(&text);
+        while (text.n <= CRU_ENCODE_WHOLE)
+            cru_buffer_add_string(&text, clean[below(&r, sizeof clean / sizeof *clean)]);
+        struct cru_span all = cru_buffer_span(&text);
+        assert_true(cru_is_normal(&normaliser, &tokenizers[k]->classes, all));
+        struct cru_encode_stream *stream = cru_encode_stream_new(encoders[k]);
+        assert_non_null(stream);
+        stream_text(stream, all, CRU_SPECIAL_RECOGNISE, 100000, 0, &r, &want);
+        cru_encode_stream_free(stream);
+        cru_ids_clear(&got);
+        assert_int_equal(cru_encode(encoders[k], all, CRU_SPECIAL_RECOGNISE, &got, &err), CRU_OK);
+        assert_same_ids(&got, &want);
+        encode_slowly(k, CRU_SPAN("e\xCC\x81\xFF"), &want);
+        cru_ids_clear(&got);
+        assert_int_equal(cru_encode(encoders[k], CRU_SPAN("e\xCC\x81\xFF"), CRU_SPECIAL_TEXT, &got, &err),
+                         CRU_OK);
+        assert_same_ids(&got, &want);
+    }
+    cru_normaliser_release(&normaliser);
+    cru_ids_release(&want);
+    cru_ids_release(&got);
+    cru_buffer_release(&text);
+}
+
 static void what_cannot_be_is_said(void **state) {
     (void)state;
     struct cru_error err;
@@ -438,7 +477,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_is_fixed),          cmocka_unit_test(short_texts_at_every_cut),
         cmocka_unit_test(every_piece_followed),     cmocka_unit_test(long_pieces),
-        cmocka_unit_test(what_cannot_be_is_said),
+        cmocka_unit_test(large_clean_texts),        cmocka_unit_test(what_cannot_be_is_said),
     };
     return cmocka_run_group_tests_name("tokenizer stream", tests, begin, end);
 }
