@@ -128,6 +128,17 @@ inline cru_status read_behavior(element step, const char *fallback, uint32_t *be
     return refuse_named(err, "pre_tokenizer: behavior", name);
 }
 
+/* A pattern that matches just this text. */
+inline std::string escape(std::string_view text) {
+    std::string escaped;
+    for (char c : text) {
+        bool plain = (c | 32) >= 'a' && (c | 32) <= 'z';
+        if (static_cast<unsigned char>(c) < 0x80 && !plain && (c < '0' || c > '9')) escaped += '\\';
+        escaped += c;
+    }
+    return escaped;
+}
+
 inline cru_status read_split(element split, step_list &steps, cru_error *err) {
     std::string_view regex, text;
     uint32_t behavior = 0;
@@ -137,13 +148,7 @@ inline cru_status read_split(element split, step_list &steps, cru_error *err) {
     if (split["pattern"].get(p) != simdjson::SUCCESS)
         return refuse(err, "pre_tokenizer: Split without a pattern");
     if (p["String"].get(text) == simdjson::SUCCESS) {
-        std::string escaped;
-        for (char c : text) {
-            bool plain = (c | 32) >= 'a' && (c | 32) <= 'z';
-            if (static_cast<unsigned char>(c) < 0x80 && !plain && (c < '0' || c > '9'))
-                escaped += '\\';
-            escaped += c;
-        }
+        std::string escaped = escape(text);
         steps.add(CRU_STEP_REGEX, behavior, 0, escaped);
         return escaped.empty() ? refuse(err, "pre_tokenizer: Split by an empty String") : CRU_OK;
     }

@@ -4,6 +4,9 @@
  * truncation, padding, decoder) is left. */
 #include "tokenizer/hf_json_parts.h"
 
+#include <charconv>
+#include <cstdlib>
+
 extern "C" {
 #include "tokenizer/subword_parts.h"
 }
@@ -138,7 +141,7 @@ cru_status read_metaspace(element e, cru_subword *s, cru_error *err) {
     return CRU_OK;
 }
 
-/* Digits, Punctuation, Split and CharDelimiterSplit. */
+/* Digits, Punctuation, Split, CharDelimiterSplit. */
 cru_status read_step(element e, std::string_view type, cru_subword *s, cru_error *err) {
     step_list steps;
     uint32_t behavior = 0;
@@ -151,6 +154,10 @@ cru_status read_step(element e, std::string_view type, cru_subword *s, cru_error
     } else if (type == "Punctuation") {
         status = read_behavior(e, "Isolated", &behavior, err);
         steps.add(CRU_STEP_PUNCTUATION, behavior, 0);
+    } else if (type == "CharDelimiterSplit") {
+        std::string_view delimiter = text_or(e, "delimiter", "");
+        if (delimiter.empty()) return refuse(err, "pre_tokenizer: CharDelimiterSplit without a delimiter");
+        steps.add(CRU_STEP_REGEX, CRU_SPLIT_REMOVED, 0, escape(delimiter));
     } else {
         return refuse_named(err, "pre_tokenizer", type);
     }
@@ -212,6 +219,32 @@ cru_status read_ids(element model, cru_subword_model *m, uint32_t *entries, cru_
     return CRU_OK;
 }
 
+/* A score as the reference reads its digits: they and their exponent rounded one after the other (serde_json without
+ * float_roundtrip), which is up to one unit in the last place beside the number, and decides between paths that would be
+ * equal. The digits are the fewest that give the number, which is how these files are written. */
+double as_reference_reads(double number) {
+    char text[40];
+    auto end = std::to_chars(text, text + sizeof text, number, std::chars_format::scientific).ptr;
+    uint64_t digits = 0;
+    int decimals = 0, power = 0;
+    bool behind = false;
+    const char *p = text;
+    for (; p < end && *p != 'e'; p++) {
+        if (*p == '.') behind = true;
+        if (*p < '0' || *p > '9') continue;
+        digits = digits * 10 + static_cast<unsigned>(*p - '0');
+        decimals += behind;
+    }
+    if (p < end) (void)std::from_chars(p + 1 + (p[1] == '+'), end, power);
+    power -= decimals;
+    auto read = static_cast<double>(digits);
+    for (; power < -308; power += 308) read /= 1e308;
+    snprintf(text, sizeof text, "1e%d", power < 0 ? -power : power);
+    double scale = strtod(text, nullptr);
+    read = power < 0 ? read / scale : read * scale;
+    return number < 0 ? -read : read;
+}
+
 cru_status read_scores(element model, cru_subword_model *m, uint32_t *entries, cru_error *err) {
     array vocab;
     if (model["vocab"].get(vocab) != simdjson::SUCCESS) return refuse(err, "model: no vocab");
@@ -229,7 +262,7 @@ cru_status read_scores(element model, cru_subword_model *m, uint32_t *entries, c
             if (!scores) return cru_fail_memory(err, "tokenizer.json");
             m->scores = scores;
         }
-        m->scores[n] = score;
+        m->scores[n] = as_reference_reads(score);
         cru_status status = add_token(m, token, n++, err);
         if (status) return status;
     }

@@ -8,7 +8,6 @@ Usage: subword_unicode.py > tokenizer/subword_unicode.c      (needs: pip install
 Why not the tables that are there: BertNormalizer, StripAccents, NFD and Lowercase come from four crates with tables of
 four Unicode versions, and none is that of unicode_classes.h or of the system's utf8proc.
 """
-import base64
 import struct
 import unicodedata
 
