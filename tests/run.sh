@@ -22,7 +22,7 @@ for test in "$build"/tests/unit/*_test; do
     [ -x "$test" ] || continue
     name=$(basename "$test")
     wanted "$name" "$@" || continue
-    (cd "$top" && exec "$test") >"$scratch/out" 2>&1
+    (cd "$top" && TMPDIR="$scratch" exec "$test") >"$scratch/out" 2>&1
     code=$?
     ok=$(grep -c '^\[       OK \]' "$scratch/out")
     bad=$(grep -c '^\[  FAILED  \] [a-zA-Z_]' "$scratch/out")

@@ -12,6 +12,7 @@
 #include "crucible/base/output.h"
 #include "crucible/base/parallel.h"
 #include "crucible/base/spill.h"
+#include "tests/unit/scratch_name.h"
 
 struct target {
     bool flag;
@@ -215,11 +216,11 @@ static void every_index_is_visited_once(void **state) {
 
 static void output_is_whole_or_absent(void **state) {
     (void)state;
-    char directory[] = "/tmp/crucible-test-XXXXXX", path[64];
+    char directory[SCRATCH_NAME], path[SCRATCH_PATH];
     struct cru_error err;
     struct cru_output *out;
     struct stat info;
-    assert_non_null(mkdtemp(directory));
+    assert_non_null(mkdtemp(scratch_name(directory, "crucible-test-XXXXXX")));
     (void)snprintf(path, sizeof path, "%s/a", directory);
     assert_int_equal(cru_output_open(path, &out, &err), CRU_OK);
     assert_int_equal(cru_output_write(out, "0000abc", 7, &err), CRU_OK);

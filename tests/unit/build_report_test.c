@@ -16,21 +16,21 @@
 #include "crucible/build/report_data.h"
 #include "crucible/build/report_svg.h"
 #include "crucible/doc/json.h"
+#include "tests/unit/scratch_name.h"
 
 #define HOSTILE "</title><script>alert(\"x\")</script>'&\x1b[2J"
 
 struct work {
-    char directory[64];
+    char directory[SCRATCH_NAME];
     struct cru_catalog *catalog;
     struct cru_buffer out;
     struct cru_error err;
 };
 
 static void work_open(struct work *w) {
-    char path[96];
+    char path[SCRATCH_PATH];
     memset(w, 0, sizeof *w);
-    (void)snprintf(w->directory, sizeof w->directory, "/tmp/cru-report-XXXXXX");
-    assert_non_null(mkdtemp(w->directory));
+    assert_non_null(mkdtemp(scratch_name(w->directory, "crucible-report-XXXXXX")));
     (void)snprintf(path, sizeof path, "%s/catalog.db", w->directory);
     assert_int_equal(cru_catalog_open(path, true, &w->catalog, &w->err), CRU_OK);
 }
@@ -41,10 +41,10 @@ static void work_seal(struct work *w) {
 }
 
 static void work_close(struct work *w) {
-    char command[160];
+    char command[SCRATCH_PATH];
     cru_catalog_close(w->catalog);
     cru_buffer_release(&w->out);
-    (void)snprintf(command, sizeof command, "rm -rf %s", w->directory);
+    (void)snprintf(command, sizeof command, "rm -rf '%s'", w->directory);
     assert_int_equal(system(command), 0);
 }
 
@@ -103,7 +103,7 @@ static const char tokenize_stats[] =
 
 static void write_log(struct work *w, const char *key, const char *tail) {
     struct cru_buffer log;
-    char path[160];
+    char path[SCRATCH_PATH];
     (void)snprintf(path, sizeof path, "%s/train/%s", w->directory, key);
     assert_int_equal(cru_make_directory(path, &w->err), CRU_OK);
     (void)snprintf(path, sizeof path, "%s/train/%s/log.jsonl", w->directory, key);
@@ -392,7 +392,7 @@ static void test_empty(void **state) {
 
 static void test_not_a_catalog(void **state) {
     struct work w;
-    char path[96];
+    char path[SCRATCH_PATH];
     (void)state;
     work_open(&w);
     work_seal(&w);

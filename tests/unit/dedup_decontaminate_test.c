@@ -13,6 +13,7 @@
 #include "crucible/base/output.h"
 #include "crucible/dedup/evaluation.h"
 #include "crucible/dedup/json_texts.h"
+#include "tests/unit/scratch_name.h"
 
 static struct cru_fold *fold;
 static struct cru_budget budget = {.tmpdir = "/tmp"};
@@ -184,8 +185,8 @@ static void write_text(const char *dir, const char *name, const char *text) {
 
 static void files_and_directories(void **state) {
     (void)state;
-    char dir[] = "/tmp/crucible-eval-XXXXXX", sub[64], path[128];
-    assert_non_null(mkdtemp(dir));
+    char dir[SCRATCH_NAME], sub[SCRATCH_NAME + 8], path[SCRATCH_PATH];
+    assert_non_null(mkdtemp(scratch_name(dir, "crucible-eval-XXXXXX")));
     (void)snprintf(sub, sizeof sub, "%s/sub", dir);
     assert_int_equal(mkdir(sub, 0700), 0);
     write_text(dir, "b.jsonl",
@@ -218,8 +219,8 @@ static void files_and_directories(void **state) {
     (void)snprintf(path, sizeof path, "%s/sub/plain.txt", dir);
     assert_string_equal(o.file, path);
     cru_decontaminate_release(&d);
-    char command[100];
-    (void)snprintf(command, sizeof command, "rm -rf %s", dir);
+    char command[SCRATCH_PATH];
+    (void)snprintf(command, sizeof command, "rm -rf '%s'", dir);
     assert_int_equal(system(command), 0);
 }
 
@@ -235,8 +236,8 @@ static void empty_and_damaged_sets_are_errors(void **state) {
         {"bad.jsonl", "{\"a\":\"one two three four five six seven eight\"}\n{\"a\":\n", "line 2"},
         {"latin.txt", "caf\xE9 caf\xE9 caf\xE9", "not UTF-8"},
     };
-    char dir[] = "/tmp/crucible-eval-XXXXXX", path[128];
-    assert_non_null(mkdtemp(dir));
+    char dir[SCRATCH_NAME], path[SCRATCH_PATH];
+    assert_non_null(mkdtemp(scratch_name(dir, "crucible-eval-XXXXXX")));
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         write_text(dir, cases[i].name, cases[i].content);
         (void)snprintf(path, sizeof path, "%s/%s", dir, cases[i].name);

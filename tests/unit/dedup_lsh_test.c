@@ -154,8 +154,9 @@ static void components_keep_the_smallest_root(void **state) {
  * original, and pages that differ must stay apart. */
 enum { PAGES = 60 };
 
+/* Real text that is always there: the sources of tests, which run in the top directory. */
 static size_t load_pages(struct cru_buffer *pages) {
-    static const char *const dir = "/usr/share/doc/installation-guide-amd64/en";
+    static const char *const dir = "tests/unit";
     struct dirent **names = NULL;
     int n = scandir(dir, &names, NULL, alphasort);
     size_t count = 0;
@@ -163,9 +164,9 @@ static size_t load_pages(struct cru_buffer *pages) {
         char path[600];
         struct cru_input *input = NULL;
         (void)snprintf(path, sizeof path, "%s/%s", dir, names[i]->d_name);
-        bool html = strstr(names[i]->d_name, ".html") != NULL;
+        bool source = strstr(names[i]->d_name, ".c") != NULL;
         free(names[i]);
-        if (!html || count == PAGES || cru_input_open(path, &input, NULL) != CRU_OK) continue;
+        if (!source || count == PAGES || cru_input_open(path, &input, NULL) != CRU_OK) continue;
         struct cru_buffer *page = &pages[count];
         cru_buffer_init(page);
         for (size_t got = 1; got;) {
@@ -196,7 +197,7 @@ static void real_near_copies_are_found(void **state) {
     (void)state;
     static struct cru_buffer pages[PAGES];
     size_t n = load_pages(pages);
-    if (n < 10) skip();
+    assert_true(n >= 10);
     struct cru_fold *fold = cru_fold_new();
     struct cru_budget budget = {0};
     struct cru_error err = {0};

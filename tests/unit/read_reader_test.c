@@ -19,8 +19,9 @@
 #include "crucible/base/output.h"
 #include "crucible/doc/json.h"
 #include "crucible/read/reader.h"
+#include "tests/unit/scratch_name.h"
 
-static char dir[] = "/tmp/crucible-read-XXXXXX";
+static char dir[SCRATCH_NAME];
 
 /* Everything a run gave: living documents as JSONL, and a line for each other one. */
 struct run {
@@ -332,7 +333,7 @@ static void limits_lists_and_missing_files(void **state) {
 
 static int begin(void **state) {
     (void)state;
-    return mkdtemp(dir) ? 0 : -1;
+    return mkdtemp(scratch_name(dir, "crucible-read-XXXXXX")) ? 0 : -1;
 }
 
 static int end(void **state) {

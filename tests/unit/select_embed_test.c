@@ -12,6 +12,7 @@
 #include "crucible/base/base.h"
 #include "crucible/select/embed.h"
 #include "crucible/select/npy.h"
+#include "tests/unit/scratch_name.h"
 
 static void embed(const char *views, int64_t dim, struct cru_span text, const char *ddm, float *x) {
     struct cru_embed_spec spec;
@@ -215,11 +216,11 @@ static void test_half(void **state) {
 }
 
 static void test_npy_file(void **state) {
-    char path[] = "/tmp/crucible-npy-XXXXXX", bytes[CRU_NPY_HEADER + 24];
+    char path[SCRATCH_NAME], bytes[CRU_NPY_HEADER + 24];
     struct cru_npy_reader *reader;
     struct cru_error err;
     float values[6] = {1, -2, 3.5f, 0, 1e-30f, 7}, row[3];
-    int file = mkstemp(path);
+    int file = mkstemp(scratch_name(path, "crucible-npy-XXXXXX"));
     (void)state;
     assert_true(file >= 0);
     cru_npy_header(2, 3, bytes);

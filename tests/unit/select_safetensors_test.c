@@ -11,6 +11,7 @@
 #include "crucible/base/base.h"
 #include "crucible/select/safetensors.h"
 #include "crucible/select/word_vectors.h"
+#include "tests/unit/scratch_name.h"
 
 static char file_bytes[4096];
 
@@ -96,11 +97,11 @@ static void test_types(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
         static const uint32_t ids[] = {0, 1, 1, 7};
-        char path[] = "/tmp/crucible-vectors-XXXXXX", header[200];
+        char path[SCRATCH_NAME], header[200];
         struct cru_word_vectors *v;
         double sums[2] = {0, 0};
         size_t n;
-        int file = mkstemp(path);
+        int file = mkstemp(scratch_name(path, "crucible-vectors-XXXXXX"));
         assert_true(file >= 0);
         snprintf(header, sizeof header,
                  "{\"m\":{\"dtype\":\"%s\",\"shape\":[2,2],\"data_offsets\":[0,%zu]}}",

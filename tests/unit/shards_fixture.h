@@ -18,10 +18,11 @@
 #include "shards/shard_file.h"
 #include "shards/vocab_used.h"
 #include "shards/writer.h"
+#include "tests/unit/scratch_name.h"
 
 #define UNUSED __attribute__((unused))
 
-static char scratch[256]; /* the test program's directory */
+static char scratch[SCRATCH_NAME]; /* the test program's directory */
 
 static UNUSED const char *in_scratch(const char *name) {
     static char paths[8][512];
@@ -47,9 +48,7 @@ static UNUSED void empty_directory(const char *dir) {
 
 static UNUSED int make_scratch(void **state) {
     (void)state;
-    const char *tmp = getenv("TMPDIR");
-    (void)snprintf(scratch, sizeof scratch, "%s/crucible-shards-XXXXXX", tmp ? tmp : "/tmp");
-    return mkdtemp(scratch) ? 0 : -1;
+    return mkdtemp(scratch_name(scratch, "crucible-shards-XXXXXX")) ? 0 : -1;
 }
 
 static UNUSED int remove_scratch(void **state) {

@@ -11,6 +11,7 @@
 #include "crucible/base/base.h"
 #include "crucible/base/output.h"
 #include "crucible/stage/stage.h"
+#include "tests/unit/scratch_name.h"
 
 static const struct cru_common common = {
     .threads = 1, .tmpdir = "/tmp", .text_field = "text", .output = "-"};
@@ -228,10 +229,11 @@ static void wrong_options(void **state) {
 
 static void decontaminate_actions(void **state) {
     (void)state;
-    char path[] = "/tmp/crucible-eval-XXXXXX.jsonl";
-    int file = mkstemps(path, 6);
+    char path[SCRATCH_NAME], found[SCRATCH_PATH];
+    int file = mkstemps(scratch_name(path, "crucible-eval-XXXXXX.jsonl"), 6);
     assert_true(file >= 0);
     (void)close(file);
+    (void)snprintf(found, sizeof found, ",\"file\":\"%s\"", path);
     static const char set[] =
         "{\"q\":\"What is the name of the river that flows through Prague?\"}\n";
     assert_int_equal(cru_write_file(path, set, sizeof set - 1, NULL), CRU_OK);
@@ -254,7 +256,7 @@ static void decontaminate_actions(void **state) {
         cru_buffer_init(&out);
         struct cru_stage *stage = new_stage(&cru_decontaminate_stage, settings);
         drive(stage, lines, 3, 3, &out);
-        const char *clean = "{\"id\":\"a\",\"text\":\"clean\"}\n", *found = ",\"file\":\"/tmp/";
+        const char *clean = "{\"id\":\"a\",\"text\":\"clean\"}\n";
         assert_memory_equal(out.p, clean, strlen(clean));
         const char *b = out.p + strlen(clean), *c = strchr(b, '\n') + 1;
         assert_memory_equal(b, cases[i].b, strlen(cases[i].b));

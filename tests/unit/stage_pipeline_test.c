@@ -11,6 +11,7 @@
 
 #include "crucible/base/base.h"
 #include "crucible/stage/pipeline.h"
+#include "tests/unit/scratch_name.h"
 
 enum { BATCHES = 60, PER_BATCH = 50, DOCUMENTS = BATCHES * PER_BATCH };
 
@@ -278,9 +279,9 @@ static enum cru_status read_spool(const char *path, uint64_t *documents) {
 
 static void damaged_spools_are_refused(void **state) {
     (void)state;
-    char directory[] = "/tmp/crucible-test-XXXXXX", path[64], copy[64];
+    char directory[SCRATCH_NAME], path[SCRATCH_PATH], copy[SCRATCH_PATH];
     uint64_t documents;
-    assert_non_null(mkdtemp(directory));
+    assert_non_null(mkdtemp(scratch_name(directory, "crucible-test-XXXXXX")));
     (void)snprintf(path, sizeof path, "%s/a", directory);
     (void)snprintf(copy, sizeof copy, "%s/b", directory);
     make_spool(path);

@@ -12,6 +12,7 @@
 
 #include "crucible/base/base.h"
 #include "crucible/stage/stage.h"
+#include "tests/unit/scratch_name.h"
 
 enum { N = 240 };
 
@@ -395,14 +396,16 @@ static void test_weights(void **state) {
 }
 
 static void test_embeddings_are_those_of_embed(void **state) {
-    char path[64], name[80];
+    char path[SCRATCH_NAME], name[SCRATCH_PATH];
     struct corpus c;
     struct cru_buffer built_in, out;
     struct cru_common common;
     struct cru_stage *stage;
     struct cru_error err = {0};
     (void)state;
-    (void)snprintf(path, sizeof path, "/tmp/crucible-embed-test-%d.npy", (int)getpid());
+    int file = mkstemps(scratch_name(path, "crucible-embed-XXXXXX.npy"), 4);
+    assert_true(file >= 0);
+    (void)close(file);
     (void)snprintf(name, sizeof name, "'%s'", path);
     common = common_make(2, 0, path);
     corpus_make(&c, N, true);

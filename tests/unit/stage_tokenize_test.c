@@ -15,8 +15,9 @@
 #include "crucible/stage/token_count.h"
 #include "tokenizer/vocab_compile.h"
 #include "tokenizer/vocab_image.h"
+#include "tests/unit/scratch_name.h"
 
-static char dir[] = "/tmp/crucible-tokenize-XXXXXX", vocab[64], output[64];
+static char dir[SCRATCH_NAME], vocab[SCRATCH_PATH], output[SCRATCH_PATH];
 
 /* 256 bytes, "aa", and an end-of-document token. */
 static int begin(void **state) {
@@ -24,7 +25,7 @@ static int begin(void **state) {
     struct cru_vocab_draft *d = cru_vocab_draft_new();
     struct cru_vocab_bytes image;
     struct cru_error err;
-    bool good = d && mkdtemp(dir);
+    bool good = d && mkdtemp(scratch_name(dir, "crucible-tokenize-XXXXXX"));
     for (uint32_t b = 0; good && b < 256; b++)
         good = !cru_vocab_draft_token(d, b, cru_span_make(&(char){(char)b}, 1), &err);
     good = good && !cru_vocab_draft_token(d, 256, CRU_SPAN("aa"), &err) &&

@@ -13,6 +13,7 @@
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/vocab_compile.h"
 #include "tokenizer/vocab_image.h"
+#include "tests/unit/scratch_name.h"
 
 #define QWEN2                                                                                      \
     "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{L}+|\\\\p{N}| "               \
@@ -285,12 +286,12 @@ static void numbers_that_lead_out_are_seen(void **state) {
 
 static void files_are_loaded_by_what_they_are(void **state) {
     (void)state;
-    char dir[] = "/tmp/crucible-vocab-XXXXXX", path[64];
+    char dir[SCRATCH_NAME], path[SCRATCH_PATH];
     struct cru_buffer json;
     struct cru_vocab_bytes image;
     struct cru_tokenizer *a, *b;
     struct cru_error err;
-    assert_non_null(mkdtemp(dir));
+    assert_non_null(mkdtemp(scratch_name(dir, "crucible-vocab-XXXXXX")));
     make_json(&plain, &json);
     assert_int_equal(compile(&plain, &image, &err), CRU_OK);
     snprintf(path, sizeof path, "%s/toy.json", dir);
@@ -306,7 +307,7 @@ static void files_are_loaded_by_what_they_are(void **state) {
     cru_tokenizer_free(a);
     cru_tokenizer_free(b);
     /* A file's name may be any bytes; what goes into shards and JSON is UTF-8. */
-    char odd[80];
+    char odd[SCRATCH_PATH];
     snprintf(odd, sizeof odd, "%s/caf\xe9.json", dir);
     assert_int_equal(cru_write_file(odd, json.p, json.n, &err), CRU_OK);
     assert_int_equal(cru_tokenizer_open(odd, &a, &err), CRU_OK);

@@ -15,6 +15,7 @@
 #include "cmd/train/model.h"
 #include "cmd/train/trainer.h"
 #include "shards/writer.h"
+#include "tests/unit/scratch_name.h"
 
 static void refuse(const char *text, const char *part) {
     struct cru_option_store store;
@@ -178,11 +179,11 @@ static void check_rows(const struct cru_batch *b, size_t bag, unsigned (*seen)[1
 
 static void loader_reads_every_document(void **state) {
     (void)state;
-    char dir[] = "/tmp/cru-loader-XXXXXX", shards[64], command[96];
+    char dir[SCRATCH_NAME], shards[SCRATCH_PATH], command[SCRATCH_PATH];
     struct cru_error err = {0};
     struct cru_shard_set set;
     struct cru_batch b;
-    assert_non_null(mkdtemp(dir));
+    assert_non_null(mkdtemp(scratch_name(dir, "crucible-loader-XXXXXX")));
     snprintf(shards, sizeof shards, "%s/set", dir);
     write_documents(shards);
     assert_int_equal(cru_shard_set_open(shards, &set, &err), CRU_OK);

@@ -17,9 +17,9 @@
 #include "cmd/train/trainer.h"
 #include "shards/shard_file.h"
 #include "shards/writer.h"
+#include "tests/unit/scratch_name.h"
 
-static char root[] = "/tmp/cru-train-XXXXXX";
-static char data[64], other[64], model[64];
+static char root[SCRATCH_NAME], data[SCRATCH_PATH], other[SCRATCH_PATH], model[SCRATCH_PATH];
 
 static void must(enum cru_status status, const struct cru_error *err) {
     if (status != CRU_OK) fail_msg("%s", err->message);
@@ -70,7 +70,7 @@ static int setup(void **state) {
                                "gdn-value-dim: 8\nhead-dim: 8\nheads: 4\nkv-heads: 2\n"
                                "learning-rate: 0.01\nwarmup-steps: 3\n";
     struct cru_error err = {0};
-    if (!mkdtemp(root)) return -1;
+    if (!mkdtemp(scratch_name(root, "crucible-train-XXXXXX"))) return -1;
     snprintf(data, sizeof data, "%s/data", root);
     snprintf(other, sizeof other, "%s/other", root);
     snprintf(model, sizeof model, "%s/model.yaml", root);
@@ -81,7 +81,7 @@ static int setup(void **state) {
 
 static int teardown(void **state) {
     (void)state;
-    char command[96];
+    char command[SCRATCH_PATH];
     snprintf(command, sizeof command, "rm -rf '%s'", root);
     return system(command);
 }
@@ -176,7 +176,7 @@ static void resumed_is_uninterrupted(void **state) {
     struct seen seen, part;
     struct cru_train_summary summary, again;
     struct cru_error err = {0};
-    char whole[96], cut[96], path[128];
+    char whole[SCRATCH_PATH], cut[SCRATCH_PATH], path[SCRATCH_PATH + 64];
     size_t n, m;
     snprintf(whole, sizeof whole, "%s/whole", root);
     snprintf(cut, sizeof cut, "%s/cut", root);
@@ -270,7 +270,7 @@ static void misuse_is_named(void **state) {
     struct seen seen;
     struct cru_train_summary summary;
     struct cru_error err = {0};
-    char path[96];
+    char path[SCRATCH_PATH];
     static const char yaml[] = "vocab: 50\n", more[] = "width: 8\nlayerz: 3\n";
     snprintf(path, sizeof path, "%s/bad.yaml", root);
     must(cru_write_file(path, yaml, sizeof yaml - 1, &err), &err);
