@@ -31,7 +31,12 @@ def rows(values):
 
 
 print("""/* SPDX-License-Identifier: Apache-2.0 */
-/* Written by unicode_blocks.py from unicode_ranges.h. */
+/*
+ * Generated, not to be edited:
+ *   unicode_blocks.py tokenizer/unicode_ranges.h > tokenizer/unicode_blocks.c
+ * Long because it says of every code point what it is, in blocks of 128 of which equal ones are stored once. A
+ * table that the compiler sees is mapped with the program, costs no start and is shared by all processes.
+ */
 /* clang-format off */
 #include "tokenizer/unicode_classes.h"
 """)

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Written by unicode_categories.py; see there. */
+/*
+ * Generated, not to be edited:
+ *   unicode_categories.py > tokenizer/unicode_categories.c
+ * Long because it says of every code point what it is, in blocks of 128 of which equal ones are stored once. A
+ * table that the compiler sees is mapped with the program, costs no start and is shared by all processes.
+ */
 #include "tokenizer/unicode_categories.h"
 
 /* clang-format off */

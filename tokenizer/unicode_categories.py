@@ -9,37 +9,18 @@ assigned later can be added to its classes by name (pattern_translate.c).
 """
 import unicodedata
 
-import tokenizers
-from tokenizers import Regex, normalizers, pre_tokenizers
+from tokenizers import pre_tokenizers
 
-assert tokenizers.__version__ == "0.23.3" and unicodedata.unidata_version == "14.0.0"
-CPS = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000]
+from reference_unicode import CPS, matched, ranges
+
+assert unicodedata.unidata_version == "14.0.0"
 CATEGORIES = "Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So Zs Zl Zp Cc Cf Co Cn".split()
 SCRIPTS = "Arabic Cyrillic Greek Han Hangul Hebrew Hiragana Katakana Latin Thai".split()
 BLOCK = 128
 
 
-def matched(pattern):
-    cut = normalizers.Replace(Regex(pattern), "")
-    out = set()
-    for i in range(0, len(CPS), 4096):
-        part = CPS[i:i + 4096]
-        out |= set(part) - set(map(ord, cut.normalize_str("".join(map(chr, part)))))
-    return out
-
-
 def stands_alone(step):
     return {c for c in CPS if len(step.pre_tokenize_str("a" + chr(c) + "a")) == 3}
-
-
-def ranges(points):
-    out = []
-    for c in sorted(points):
-        if out and out[-1][1] == c - 1:
-            out[-1][1] = c
-        else:
-            out.append([c, c])
-    return out
 
 
 def wrapped(items, indent="    ", width=100):
@@ -69,7 +50,12 @@ for i in range(0, 0x110000, BLOCK):
     index.append(blocks.setdefault(b, len(blocks)))
 
 print("""/* SPDX-License-Identifier: Apache-2.0 */
-/* Written by unicode_categories.py; see there. */
+/*
+ * Generated, not to be edited:
+ *   unicode_categories.py > tokenizer/unicode_categories.c
+ * Long because it says of every code point what it is, in blocks of 128 of which equal ones are stored once. A
+ * table that the compiler sees is mapped with the program, costs no start and is shared by all processes.
+ */
 #include "tokenizer/unicode_categories.h"
 
 /* clang-format off */""")

@@ -8,32 +8,10 @@ Its regex engine's classes are Unicode 16; its normalisation tables are those of
 are probed code point by code point, so that the table holds for exactly that release; unicodedata2
 (a later Unicode) only says which code points are worth asking about.
 """
-import tokenizers
 import unicodedata2 as U
-from tokenizers import Regex, normalizers
+from tokenizers import normalizers
 
-assert tokenizers.__version__ == "0.23.3"
-CPS = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000]
-
-
-def matched(pattern):
-    cut = normalizers.Replace(Regex(pattern), "")
-    out = set()
-    for i in range(0, len(CPS), 4096):
-        part = CPS[i:i + 4096]
-        out |= set(part) - set(map(ord, cut.normalize_str("".join(map(chr, part)))))
-    return out
-
-
-def ranges(points):
-    out = []
-    for c in sorted(points):
-        if out and out[-1][1] == c - 1:
-            out[-1][1] = c
-        else:
-            out.append([c, c])
-    return out
-
+from reference_unicode import CPS, matched, ranges
 
 hf = normalizers.NFC().normalize_str
 
