@@ -36,6 +36,8 @@ $(B)/ddm/lexicon_set.o: CPPFLAGS += -I$(B)/ddm
 $(B)/ddm/lexicon_set.o: $(B)/ddm/cue_files.inc
 
 $(B)/crucible/base/parallel.o: CFLAGS += -fopenmp
+# gcc would send the four numbers of a word through vector registers to store them.
+$(B)/ddm/word_windows.o: CFLAGS += -fno-tree-slp-vectorize
 # Its loops look at all of a vocabulary at every start; -O3 makes vectors of them.
 $(B)/tokenizer/vocab_check.o: CFLAGS += -O3
 # The trainer's matrix products; BLAS= builds it with the plain C ones alone.

@@ -32,6 +32,7 @@ void cru_ddm_analyzer_free(struct cru_ddm_analyzer *a) {
     free(a->first);
     free(a->keys);
     free(a->verb_run);
+    free(a->verbs);
     free(a->buckets);
     cru_lexicon_free(a->english);
     free(a);
@@ -140,25 +141,35 @@ static inline uint64_t gram_mix(uint64_t sum) {
     return (sum ^ sum >> 32) * 0xBF58476D1CE4E5B9u;
 }
 
-/* The key of n words in their order: hashes turned by their place and summed, then mixed. */
+/* The key of n words in their order: hashes turned by their place, put together, then mixed. */
 static uint64_t gram_key(const struct cru_word *w, size_t n) {
     uint64_t sum = n;
-    for (size_t i = 0; i < n; i++) sum += turned(w[i].hash, (13 * (unsigned)i + 7) & 63);
+    for (size_t i = 0; i < n; i++) sum ^= turned(w[i].hash, (13 * (unsigned)i + 7) & 63);
     return gram_mix(sum);
 }
 
-static inline uint64_t gram_key_of_words(const struct cru_word *w) {
-    return gram_mix(CRU_DDM_WORDS + turned(w[0].hash, 7) + turned(w[1].hash, 20) +
-                    turned(w[2].hash, 33) + turned(w[3].hash, 46));
+/* The keys of the grams of n words that are no characters: each turns the one before back by a
+ * place, without its first word and with one more. */
+static size_t gram_keys_of_words(const struct cru_word *w, size_t n, uint64_t *keys) {
+    uint64_t sum = turned(w[0].hash, 7) ^ turned(w[1].hash, 20) ^ turned(w[2].hash, 33);
+    size_t total = n - (CRU_DDM_WORDS - 1);
+    for (size_t j = 0; j < total; j++) {
+        sum ^= turned(w[j + 3].hash, 46);
+        keys[j] = gram_mix(sum ^ CRU_DDM_WORDS);
+        sum = turned(sum ^ turned(w[j].hash, 7), 64 - 13);
+    }
+    return total;
 }
 
 /* How many grams of the segment's n words there are, their keys in keys[]. Fewer words than a gram
  * are one. */
-static size_t gram_keys(const struct cru_word *w, size_t n, uint64_t *keys) {
+static size_t gram_keys(const struct cru_words *words, size_t first, size_t n, uint64_t *keys) {
+    const struct cru_word *w = words->list + first;
     size_t total = 0;
+    if (!words->characters && n >= CRU_DDM_WORDS) return gram_keys_of_words(w, n, keys);
     for (size_t j = 0; j + CRU_DDM_WORDS <= n; j++) {
         if (!(w[j].flags & CRU_WORD_CHARACTER))
-            keys[total++] = gram_key_of_words(w + j);
+            keys[total++] = gram_key(w + j, CRU_DDM_WORDS);
         else if (j + CRU_DDM_CHARACTERS <= n)
             keys[total++] = gram_key(w + j, CRU_DDM_CHARACTERS);
     }
@@ -219,7 +230,7 @@ static void measure_types(struct cru_ddm_analyzer *a, size_t i, uint32_t base) {
 /* The keys of segment i's grams, their slots asked for; how many. */
 static size_t expect_grams(const struct cru_ddm_analyzer *a, size_t i, uint64_t *keys) {
     if (i >= a->n_segments) return 0;
-    size_t total = gram_keys(a->words.list + a->first[i], a->segments[i].words, keys);
+    size_t total = gram_keys(&a->words, a->first[i], a->segments[i].words, keys);
     for (size_t j = 0; j < total; j++) cru_novelty_expect(&a->grams, keys[j]);
     return total;
 }

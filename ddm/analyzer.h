@@ -32,12 +32,14 @@ struct cru_ddm_analyzer {
     uint64_t *keys; /* of the grams of two segments, room for cap_keys each */
     size_t cap_keys;
     struct cru_drift_times times;
-    /* of the quality factors: by verb, the run that saw it; buckets of a segment's words */
+    /* of the quality factors: by verb, the run that saw it; the text's verbs in their order, and
+     * the buckets of a segment's content words, room for cap_content of both */
     uint32_t *verb_run, verb_clock;
     size_t cap_verbs;
+    uint32_t *verbs;
     double logs[CRU_DDM_LOGS]; /* n log2 n */
     uint16_t *buckets;
-    size_t cap_buckets;
+    size_t cap_content;
     struct cru_lexicon *english;       /* compiled in; NULL when there is none */
     const struct cru_lexicon *lexicon; /* of the texts to come; NULL: no cues */
     struct cru_novelty grams;          /* stamp: segment */

@@ -66,7 +66,7 @@ enum cru_cue cru_cues_look(const struct cru_lexicon *l, struct cru_span text,
          i++) {
         const struct cru_cue_entry *e = &l->entries[i];
         if (e->second != 0 && e->second != second) continue;
-        if (!spells(l, e, text, words, at) || !place_allows(e->place, text, words, at)) continue;
+        if (!place_allows(e->place, text, words, at) || !spells(l, e, text, words, at)) continue;
         *n_words = e->words + e->number;
         return e->cue;
     }

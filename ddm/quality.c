@@ -53,39 +53,26 @@ static double byte_entropy(const struct cru_ddm_analyzer *a, struct cru_span tex
 
 /* ---- verbs ---- */
 
-struct verbs {
-    uint32_t *run_of; /* by verb: the run in which it was seen last */
-    uint32_t run;     /* of this text; from 1 */
-    uint32_t now, distinct;
-    uint64_t runs, distinct_in_runs;
-    uint64_t function_words;
-};
-
-static inline void see_verb(struct verbs *v, uint64_t verb) {
-    v->now++;
-    if (v->run_of[verb] != v->run) {
-        v->run_of[verb] = v->run;
-        v->distinct++;
+/* Of n verbs by their numbers, in their order. run_of: by verb, the run in which it was seen last;
+ * *run: a number that no verb has, and the next such on return. */
+static double verb_uniqueness(uint32_t *run_of, uint32_t *run, const uint32_t *verbs, size_t n) {
+    uint64_t distinct_in_runs = 0, runs = n / CRU_VERB_RUN;
+    /* fewer than a run count when there is nothing else */
+    size_t each = runs > 0 ? CRU_VERB_RUN : n, used = runs > 0 ? runs * CRU_VERB_RUN : n;
+    for (size_t i = 0; i < used; i += each, ++*run) {
+        for (size_t k = i; k < i + each; k++) { /* no branch: which are new cannot be guessed */
+            distinct_in_runs += run_of[verbs[k]] != *run;
+            run_of[verbs[k]] = *run;
+        }
     }
-    if (v->now == CRU_VERB_RUN) {
-        v->runs++;
-        v->distinct_in_runs += v->distinct;
-        v->run++;
-        v->now = v->distinct = 0;
-    }
-}
-
-/* Fewer than a run count when there is nothing else. */
-static double verb_uniqueness(const struct verbs *v) {
-    if (v->runs > 0) return (double)v->distinct_in_runs / (double)(v->runs * CRU_VERB_RUN);
-    return v->now > 0 ? (double)v->distinct / v->now : (double)NAN;
+    return used > 0 ? (double)distinct_in_runs / (double)used : (double)NAN;
 }
 
 /* ---- meanings ---- */
 
 struct meanings {
-    int32_t segment[CRU_MEANING_BUCKETS + 1]; /* the last: of words without content, never read */
-    double all[CRU_MEANING_BUCKETS];          /* sum of the segments' unit vectors */
+    int32_t segment[CRU_MEANING_BUCKETS];
+    double all[CRU_MEANING_BUCKETS]; /* sum of the segments' unit vectors */
     double n;
 };
 
@@ -94,26 +81,26 @@ static inline bool is_content(const struct cru_word *w, uint32_t entry) {
            ((w->length >= SHORTEST_CONTENT_WORD) | ((w->flags & CRU_WORD_CHARACTER) != 0));
 }
 
-static inline size_t bucket_of(uint32_t form) {
-    return form >> 9 & (CRU_MEANING_BUCKETS - 1);
-}
-static inline int32_t sign_of(uint32_t form) {
-    return form & 0x100 ? 1 : -1;
+/* A bucket is bits 9 to 16 of a form, its sign bit 8. */
+static inline uint16_t bucket_of(uint32_t form) {
+    return (uint16_t)(form >> 8 & (2 * CRU_MEANING_BUCKETS - 1));
 }
 
-/* Adds the unit vector of the segment, and clears it. `words` are those that `buckets` came from.
- */
-static void add_meaning(struct meanings *m, const uint16_t *buckets, size_t n, int64_t square) {
-    if (square > 0) {
-        double scale = 1 / sqrt((double)square);
-        for (size_t i = 0; i < n; i++) {
-            m->all[buckets[i]] += m->segment[buckets[i]] * scale;
-            m->segment[buckets[i]] = 0;
-        }
-        m->n++;
-    } else {
-        for (size_t i = 0; i < n; i++) m->segment[buckets[i]] = 0;
+/* Adds the unit vector of a segment with these n content words. */
+static void add_meaning(struct meanings *m, const uint16_t *buckets, size_t n) {
+    int64_t square = 0;
+    for (size_t i = 0; i < n; i++) {
+        int32_t *there = &m->segment[buckets[i] >> 1], sign = 2 * (buckets[i] & 1) - 1;
+        square += 2 * sign * *there + 1; /* (x + s)^2 - x^2 */
+        *there += sign;
     }
+    double scale = square > 0 ? 1 / sqrt((double)square) : 0;
+    for (size_t i = 0; i < n; i++) {
+        size_t b = buckets[i] >> 1;
+        m->all[b] += m->segment[b] * scale;
+        m->segment[b] = 0;
+    }
+    m->n += square > 0;
 }
 
 static double semantic_diversity(const struct meanings *m) {
@@ -127,9 +114,7 @@ static double semantic_diversity(const struct meanings *m) {
 /* ---- all ---- */
 
 static enum cru_status reserve(struct cru_ddm_analyzer *a, struct cru_error *err) {
-    size_t verbs = a->lexicon ? a->lexicon->n_verbs + 1 : 1, most = 0;
-    for (size_t i = 0; i < a->n_segments; i++)
-        if (a->segments[i].words > most) most = a->segments[i].words;
+    size_t verbs = a->lexicon ? a->lexicon->n_verbs + 1 : 1, words = a->words.n;
     if (verbs > a->cap_verbs) {
         void *p = realloc(a->verb_run, verbs * sizeof *a->verb_run);
         if (!p) return cru_fail_memory(err, "quality of a text");
@@ -138,11 +123,14 @@ static enum cru_status reserve(struct cru_ddm_analyzer *a, struct cru_error *err
         memset(a->verb_run, 0, verbs * sizeof *a->verb_run);
         a->verb_clock = 1;
     }
-    if (most > a->cap_buckets) {
-        void *p = realloc(a->buckets, most * sizeof *a->buckets);
-        if (!p) return cru_fail_memory(err, "quality of a text");
-        a->buckets = p;
-        a->cap_buckets = most;
+    if (words > a->cap_content) {
+        size_t capacity = words + words / 2;
+        void *p = realloc(a->buckets, capacity * sizeof *a->buckets);
+        if (p) a->buckets = p;
+        void *q = p ? realloc(a->verbs, capacity * sizeof *a->verbs) : NULL;
+        if (q) a->verbs = q;
+        if (!q) return cru_fail_memory(err, "quality of a text");
+        a->cap_content = capacity;
     }
     if (a->verb_clock > UINT32_MAX / 2) { /* a text has under 2^32 / 25 runs */
         memset(a->verb_run, 0, a->cap_verbs * sizeof *a->verb_run);
@@ -151,60 +139,74 @@ static enum cru_status reserve(struct cru_ddm_analyzer *a, struct cru_error *err
     return CRU_OK;
 }
 
+/* What one look at each word counts. */
+struct counts {
+    uint64_t alphabetic, sentences, function_words;
+    size_t verbs; /* in a->verbs */
+};
+
+/* The words of a segment; how many of them have content, in a->buckets. No branch: which words are
+ * verbs and which have content cannot be guessed. */
+static inline __attribute__((always_inline)) size_t
+count_words(struct cru_ddm_analyzer *a, const struct cru_lexicon *lexicon, const struct cru_word *w,
+            size_t n_words, uint32_t *before, struct counts *counts) {
+    uint64_t alphabetic = 0, sentences = 0, function_words = 0;
+    uint32_t *verb = a->verbs + counts->verbs, last = *before;
+    uint16_t *bucket = a->buckets;
+    for (size_t i = 0; i < n_words; i++, w++) {
+        uint32_t entry = lexicon ? cru_lexicon_word(lexicon, w->form) : 0;
+        /* bytes above ASCII count as letters: the rule must not punish other alphabets */
+        alphabetic += (w->flags & CRU_WORD_LETTER) != 0;
+        sentences += ((last & CRU_WORD_STOP) != 0) | ((w->flags & CRU_WORD_LINE) != 0);
+        last = w->flags;
+        function_words += entry >> 31;
+        *verb = entry & ~CRU_LEXICON_FUNCTION;
+        verb += (entry & ~CRU_LEXICON_FUNCTION) != 0;
+        *bucket = bucket_of(w->form);
+        bucket += is_content(w, entry);
+    }
+    counts->alphabetic += alphabetic;
+    counts->sentences += sentences;
+    counts->function_words += function_words;
+    counts->verbs = (size_t)(verb - a->verbs);
+    *before = last;
+    return (size_t)(bucket - a->buckets);
+}
+
 enum cru_status cru_quality_measure(struct cru_ddm_analyzer *a, struct cru_span text,
                                     struct cru_quality *q, struct cru_error *err) {
     const struct cru_words *words = &a->words;
     const struct cru_lexicon *lexicon = a->lexicon;
-    uint64_t alphabetic = 0, sentences = 0;
     memset(q, 0, sizeof *q);
     if (words->n == 0) return CRU_OK;
     enum cru_status status = reserve(a, err);
     if (status != CRU_OK) return status;
 
-    struct verbs verbs = {.run_of = a->verb_run, .run = a->verb_clock};
+    struct counts counts = {0};
     struct meanings meanings;
     memset(&meanings, 0, sizeof meanings);
     bool known = lexicon && lexicon->n_word_forms > 0;
-    uint32_t starts = CRU_WORD_STOP; /* whether the next word starts a sentence */
+    uint32_t before = CRU_WORD_STOP; /* flags of the word before: the first starts a sentence */
     for (size_t i = 0; i < a->n_segments; i++) {
-        const struct cru_word *w = words->list + a->first[i], *end = w + a->segments[i].words;
-        size_t n = 0, n_verbs = 0;
-        uint64_t *in_segment = a->keys; /* its verbs; the keys of its grams have been counted */
-        int64_t square = 0;
-        for (; w < end; w++) {
-            uint32_t entry = known ? cru_lexicon_word(lexicon, w->form) : 0;
-            /* bytes above ASCII count as letters: the rule must not punish other alphabets */
-            alphabetic += (w->flags & CRU_WORD_LETTER) != 0;
-            sentences += (starts & CRU_WORD_STOP) || (w->flags & CRU_WORD_LINE);
-            starts = w->flags;
-            verbs.function_words += entry >> 31;
-            /* no branch: which words are verbs and which have content cannot be guessed */
-            in_segment[n_verbs] = entry & ~CRU_LEXICON_FUNCTION;
-            n_verbs += in_segment[n_verbs] != 0;
-            bool content = is_content(w, entry);
-            size_t b = content ? bucket_of(w->form) : CRU_MEANING_BUCKETS;
-            int32_t sign = sign_of(w->form), before = meanings.segment[b];
-            square += content ? 2 * sign * before + 1 : 0; /* (x + s)^2 - x^2 */
-            meanings.segment[b] = before + sign;
-            a->buckets[n] = (uint16_t)b;
-            n += content;
-        }
-        for (size_t k = 0; k < n_verbs; k++) see_verb(&verbs, in_segment[k]);
-        add_meaning(&meanings, a->buckets, n, a->segments[i].code ? 0 : square);
+        const struct cru_ddm_segment *s = &a->segments[i];
+        const struct cru_word *w = words->list + a->first[i];
+        size_t n = known ? count_words(a, lexicon, w, s->words, &before, &counts)
+                         : count_words(a, NULL, w, s->words, &before, &counts);
+        if (!s->code) add_meaning(&meanings, a->buckets, n);
     }
-    a->verb_clock = verbs.run + 1;
 
     double n = (double)words->n;
     uint64_t width = words->n < CRU_DDM_TTR_WINDOW ? words->n : CRU_DDM_TTR_WINDOW;
     q->factor[CRU_LEXICAL_DIVERSITY] =
         (double)a->windows_types / ((double)(words->n - width + 1) * (double)width);
     q->factor[CRU_SEMANTIC_DIVERSITY] = semantic_diversity(&meanings);
-    q->factor[CRU_VERB_UNIQUENESS] = verb_uniqueness(&verbs);
+    q->factor[CRU_VERB_UNIQUENESS] =
+        verb_uniqueness(a->verb_run, &a->verb_clock, a->verbs, counts.verbs);
     q->factor[CRU_DISTINCT_NGRAMS] = (double)a->grams_distinct / (double)a->grams_total;
-    q->factor[CRU_MEAN_SENTENCE_LENGTH] = n / (double)sentences;
+    q->factor[CRU_MEAN_SENTENCE_LENGTH] = n / (double)counts.sentences;
     q->factor[CRU_FUNCTION_WORDS] =
-        lexicon && lexicon->n_function_words > 0 ? (double)verbs.function_words / n : (double)NAN;
-    q->factor[CRU_ALPHABETIC_WORDS] = (double)alphabetic / n;
+        lexicon && lexicon->n_function_words > 0 ? (double)counts.function_words / n : (double)NAN;
+    q->factor[CRU_ALPHABETIC_WORDS] = (double)counts.alphabetic / n;
     q->factor[CRU_BYTE_ENTROPY] = byte_entropy(a, text);
     return CRU_OK;
 }

@@ -30,6 +30,13 @@ static inline uint64_t cru_word_load8(const char *p) {
     return x;
 }
 
+static inline void cru_word_store8(char *p, uint64_t x) {
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    x = __builtin_bswap64(x);
+#endif
+    memcpy(p, &x, 8);
+}
+
 /* The 0 to 16 bytes at p; 16 can be read. */
 static inline struct cru_word_bytes cru_word_load_near(const char *p, size_t n) {
     static const uint64_t masks[CRU_WORD_SHORT + 1][2] = {

@@ -2,10 +2,7 @@
 #include "ddm/words.h"
 #include "crucible/base/base.h"
 #include "ddm/word_form.h"
-
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
+#include "ddm/word_walk.h"
 
 void cru_words_init(struct cru_words *words) {
     memset(words, 0, sizeof *words);
@@ -18,13 +15,10 @@ void cru_words_release(struct cru_words *words) {
 
 void cru_words_clear(struct cru_words *words) {
     words->n = 0;
+    words->characters = false;
 }
 
-static bool is_space(unsigned char c) {
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-static enum cru_status grow(struct cru_words *words, struct cru_error *err) {
+enum cru_status cru_words_grow(struct cru_words *words, struct cru_error *err) {
     size_t capacity = words->capacity ? 2 * words->capacity : 1024;
     void *p = realloc(words->list, capacity * sizeof *words->list);
     if (!p) return cru_fail_memory(err, "words of a text");
@@ -35,18 +29,12 @@ static enum cru_status grow(struct cru_words *words, struct cru_error *err) {
 
 /* ---- one word ---- */
 
-/* What a look at the bytes of a word tells. */
-struct look {
-    uint32_t core, core_end; /* without ASCII punctuation at the ends; equal when nothing is left */
-    bool high, letter;
-};
-
 static bool is_letter(unsigned char c) {
     return (unsigned char)((c | 32) - 'a') < 26;
 }
 
-static struct look look_plain(const char *p, size_t n) {
-    struct look look = {0};
+struct cru_word_look cru_word_look(const char *p, size_t n) {
+    struct cru_word_look look = {0};
     size_t begin = n, end = 0;
     for (size_t i = 0; i < n; i++) {
         unsigned char c = (unsigned char)p[i];
@@ -61,28 +49,6 @@ static struct look look_plain(const char *p, size_t n) {
     look.core_end = (uint32_t)end;
     return look;
 }
-
-#ifdef __SSE2__
-/* The bytes c with low <= c < low + count. */
-static inline unsigned in_range(__m128i x, char low, char count) {
-    __m128i y = _mm_sub_epi8(x, _mm_set1_epi8(low)), most = _mm_set1_epi8((char)(count - 1));
-    return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(y, most), y));
-}
-
-/* The same for at most 16 bytes, which may be read to the sixteenth. */
-static inline struct look look_short(const char *p, size_t n) {
-    __m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
-    unsigned mine = (1u << n) - 1;
-    unsigned high = (unsigned)_mm_movemask_epi8(x) & mine;
-    unsigned letter = (in_range(_mm_or_si128(x, _mm_set1_epi8(32)), 'a', 26) & mine) | high;
-    unsigned core = (in_range(x, '0', 10) & mine) | letter;
-    if (core == 0) return (struct look){0};
-    return (struct look){.core = (uint32_t)__builtin_ctz(core),
-                         .core_end = 32 - (uint32_t)__builtin_clz(core),
-                         .high = high != 0,
-                         .letter = letter != 0};
-}
-#endif
 
 /* What the last byte of a word can mean; the rest of the bytes above ASCII and of marks that may
  * stand behind a full stop is for cru_word_last_mark(). */
@@ -108,17 +74,30 @@ static inline uint32_t end_flags(const char *p, size_t n) {
     return flags;
 }
 
+/* The form's hash of an ASCII word that no register holds. */
+static uint32_t long_form(const char *p, size_t n) {
+    char spelled[CRU_WORD_FORM] = {0};
+    memcpy(spelled, p, n);
+    for (size_t i = 0; i < n; i += 8) {
+        uint64_t x = cru_word_lower8(cru_word_load8(spelled + i));
+        cru_word_store8(spelled + i, x);
+    }
+    return cru_word_form_hash(spelled, n);
+}
+
 /* The word text[begin, end), as `look` saw it. */
 static enum cru_status push(struct cru_words *words, struct cru_span text, size_t begin, size_t end,
-                            struct look look, uint32_t flags, struct cru_error *err) {
-    if (words->n == words->capacity && grow(words, err) != CRU_OK) return CRU_FATAL;
+                            struct cru_word_look look, uint32_t flags, struct cru_error *err) {
+    if (words->n == words->capacity && cru_words_grow(words, err) != CRU_OK) return CRU_FATAL;
     const char *p = text.p + begin, *limit = text.p + text.n;
     size_t n = end - begin, core = look.core_end - look.core;
     uint32_t form = 0;
-    if (look.high || core > CRU_WORD_SHORT) {
+    if (look.high) {
         char spelled[CRU_WORD_FORM];
         size_t length = cru_word_form(cru_span_make(p, n), spelled);
         if (length > 0) form = cru_word_form_hash(spelled, length);
+    } else if (core > CRU_WORD_SHORT) {
+        if (core <= CRU_WORD_FORM) form = long_form(p + look.core, core);
     } else if (core > 0) {
         struct cru_word_bytes x = cru_word_load(p + look.core, core, limit);
         form = cru_word_short_hash(cru_word_lower(x), core);
@@ -138,7 +117,7 @@ static enum cru_status push(struct cru_words *words, struct cru_span text, size_
 
 static enum cru_status push_piece(struct cru_words *words, struct cru_span text, size_t begin,
                                   size_t end, uint32_t flags, struct cru_error *err) {
-    return push(words, text, begin, end, look_plain(text.p + begin, end - begin), flags, err);
+    return push(words, text, begin, end, cru_word_look(text.p + begin, end - begin), flags, err);
 }
 
 /* ---- scripts without spaces ---- */
@@ -213,12 +192,24 @@ static uint32_t mark_flag(uint32_t c) {
     }
 }
 
+/* Whether there may be a character of such a script: not in Latin, Greek, Cyrillic, Arabic, Indic
+ * letters and the marks and signs before U+2E80, which are nearly all that others write. */
+static bool may_be_unspaced(const char *p, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)p[i];
+        if (c < 0xE0 || (c == 0xE2 && i + 1 < n && (unsigned char)p[i + 1] < 0xBA)) continue;
+        return true;
+    }
+    return false;
+}
+
 /* A run with bytes above ASCII: characters of unspaced scripts one by one, the rest in runs. */
 static enum cru_status push_mixed(struct cru_words *words, struct cru_span text, size_t begin,
                                   size_t end, uint32_t flags, struct cru_error *err) {
     size_t start = begin, i = begin;
     bool any = false; /* a run of punctuation alone is still a word */
     uint32_t first = flags;
+    words->characters = true;
     while (i < end) {
         uint32_t c;
         size_t length = decode((const unsigned char *)text.p + i, end - i, &c);
@@ -248,12 +239,6 @@ static enum cru_status push_mixed(struct cru_words *words, struct cru_span text,
 
 /* ---- fences ---- */
 
-struct fence {
-    unsigned char mark; /* 0 outside */
-    size_t length;
-    size_t word; /* of the opening fence */
-};
-
 static size_t marks(struct cru_span text, size_t begin, size_t end) {
     size_t n = 0;
     char c = text.p[begin];
@@ -265,15 +250,15 @@ static size_t marks(struct cru_span text, size_t begin, size_t end) {
 /* Only white space between `at` and the end of its line. */
 static bool ends_line(struct cru_span text, size_t at, size_t end) {
     while (at < end && text.p[at] != '\n') {
-        if (!is_space((unsigned char)text.p[at])) return false;
+        if (!cru_is_space((unsigned char)text.p[at])) return false;
         at++;
     }
     return true;
 }
 
 /* Looks at the first run of a line; answers the flags of its word. */
-static uint32_t follow_fence(struct fence *fence, struct cru_span text, size_t begin, size_t end,
-                             size_t limit, size_t word) {
+static uint32_t follow_fence(struct cru_word_fence *fence, struct cru_span text, size_t begin,
+                             size_t end, size_t limit, size_t word) {
     size_t n = marks(text, begin, end);
     unsigned char mark = (unsigned char)text.p[begin];
     if (fence->mark) {
@@ -284,155 +269,83 @@ static uint32_t follow_fence(struct fence *fence, struct cru_span text, size_t b
     if (n == 0) return 0;
     /* a backtick fence has no backtick behind its marks: that is inline code */
     if (mark == '`' && memchr(text.p + begin + n, '`', end - begin - n)) return 0;
-    *fence = (struct fence){mark, n, word};
+    *fence = (struct cru_word_fence){mark, n, word};
     return CRU_WORD_CODE | CRU_WORD_FENCE;
 }
 
 /* ---- runs ---- */
 
-/* Where a text stands between two words. */
-struct walk {
-    struct fence fence;
-    size_t begin, end; /* the piece */
-    size_t gap;        /* behind the last run */
-    bool first;
-};
-
-/* The run text[start, i) that is not white space. */
-static inline __attribute__((always_inline)) enum cru_status
-add_run(struct cru_words *words, struct cru_span text, struct walk *walk, size_t start, size_t i,
-        struct cru_error *err) {
-    uint32_t flags = walk->first ? CRU_WORD_LINE | CRU_WORD_BLANK : 0;
-    struct look look;
-    if (start - walk->gap == 1) { /* nearly all gaps */
-        flags |= text.p[walk->gap] == '\n' ? CRU_WORD_LINE : 0;
-    } else {
-        unsigned newlines = 0;
-        for (size_t k = walk->gap; k < start; k++) newlines += text.p[k] == '\n';
-        if (newlines > 0) flags |= newlines > 1 ? CRU_WORD_LINE | CRU_WORD_BLANK : CRU_WORD_LINE;
-    }
-    walk->gap = i;
-    walk->first = false;
-    if (flags & CRU_WORD_LINE)
-        flags |= follow_fence(&walk->fence, text, start, i, walk->end, words->n);
-    else if (walk->fence.mark)
-        flags |= CRU_WORD_CODE;
-#ifdef __SSE2__
-    /* nearly all words: short, ASCII, with room to read behind them and in the list */
-    if (i - start <= CRU_WORD_SHORT && text.n - start >= 2 * CRU_WORD_SHORT &&
-        words->n < words->capacity) {
-        const char *p = text.p + start;
-        size_t n = i - start;
-        look = look_short(p, n);
-        if (!look.high) {
-            size_t core = look.core_end - look.core;
-            struct cru_word_bytes form = cru_word_load_near(p + look.core, core);
-            flags |= look.letter ? CRU_WORD_LETTER : 0;
-            unsigned what = last_byte[(unsigned char)p[n - 1]];
-            flags |= what & STOPS;
-            if (what & (LOOK | COUNTS)) flags |= end_flags(p, n);
-            words->list[words->n++] = (struct cru_word){
-                .hash = cru_word_mix(cru_word_load_near(p, n), n),
-                .begin = (uint32_t)start,
-                .length = (uint32_t)n,
-                .form = core ? cru_word_short_hash(cru_word_lower(form), core) : 0,
-                .flags = flags,
-            };
-            return CRU_OK;
-        }
-        return push_mixed(words, text, start, i, flags, err);
-    }
-#endif
-    look = look_plain(text.p + start, i - start);
-    return look.high ? push_mixed(words, text, start, i, flags, err)
-                     : push(words, text, start, i, look, flags, err);
+uint32_t cru_word_begin_line(struct cru_word_walk *walk, struct cru_span text, size_t start,
+                             size_t end, size_t word) {
+    uint32_t flags = walk->newlines > 1 ? CRU_WORD_LINE | CRU_WORD_BLANK : CRU_WORD_LINE;
+    walk->newlines = 0;
+    if (!walk->fence.mark && text.p[start] != '`' && text.p[start] != '~') return flags;
+    return flags | follow_fence(&walk->fence, text, start, end, walk->end, word);
 }
 
-static enum cru_status walk_plain(struct cru_words *words, struct cru_span text, struct walk *walk,
+enum cru_status cru_words_add_run(struct cru_words *words, struct cru_span text, size_t start,
+                                  size_t end, struct cru_word_look look, uint32_t flags,
                                   struct cru_error *err) {
+    if (look.high && may_be_unspaced(text.p + start, end - start))
+        return push_mixed(words, text, start, end, flags, err);
+    return push(words, text, start, end, look, flags, err);
+}
+
+static enum cru_status walk_plain(struct cru_words *words, struct cru_span text,
+                                  struct cru_word_walk *walk, struct cru_error *err) {
     const unsigned char *p = (const unsigned char *)text.p;
-    for (size_t i = walk->begin;;) {
-        while (i < walk->end && is_space(p[i])) i++;
+    for (size_t i = walk->at;;) {
+        for (; i < walk->end && cru_is_space(p[i]); i++) walk->newlines += p[i] == '\n';
         if (i == walk->end) return CRU_OK;
         size_t start = i;
-        while (i < walk->end && !is_space(p[i])) i++;
-        enum cru_status status = add_run(words, text, walk, start, i, err);
+        while (i < walk->end && !cru_is_space(p[i])) i++;
+        uint32_t flags = walk->fence.mark ? CRU_WORD_CODE : 0;
+        if (walk->newlines > 0) flags = cru_word_begin_line(walk, text, start, i, words->n);
+        struct cru_word_look look = cru_word_look(text.p + start, i - start);
+        enum cru_status status = cru_words_add_run(words, text, start, i, look, flags, err);
         if (status != CRU_OK) return status;
     }
 }
 
-#ifdef __SSE2__
-/* Bit k: byte k is white space. */
-static uint64_t spaces(const char *p) {
-    uint64_t mask = 0;
-    for (int k = 0; k < 4; k++) {
-        __m128i x = _mm_loadu_si128((const __m128i *)(const void *)(p + 16 * k));
-        __m128i y = _mm_sub_epi8(x, _mm_set1_epi8('\t'));
-        __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(y, _mm_set1_epi8(4)), y);
-        __m128i space = _mm_or_si128(control, _mm_cmpeq_epi8(x, _mm_set1_epi8(' ')));
-        mask |= (uint64_t)(unsigned)_mm_movemask_epi8(space) << (16 * k);
-    }
-    return mask;
-}
-
-/* The run at the end of the text, out of line: add_run() is in the loop once. */
-static enum cru_status add_last(struct cru_words *words, struct cru_span text, struct walk *walk,
-                                size_t start, size_t i, struct cru_error *err) {
-    return add_run(words, text, walk, start, i, err);
-}
-
-/* The same, 64 bytes at a time: each bit of `turns` is where white space and runs change places. */
-static enum cru_status walk_blocks(struct cru_words *words, struct cru_span text, struct walk *walk,
-                                   struct cru_error *err) {
-    size_t start = 0, end = walk->end;
-    uint64_t before = 1; /* white space at the end of the last block */
-    for (size_t at = walk->begin; at < end; at += 64) {
-        uint64_t mask;
-        if (end - at >= 64) {
-            mask = spaces(text.p + at);
-        } else {
-            char rest[64];
-            memset(rest, ' ', sizeof rest);
-            memcpy(rest, text.p + at, end - at);
-            mask = spaces(rest);
-        }
-        for (uint64_t turns = mask ^ (mask << 1 | before); turns; turns &= turns - 1) {
-            size_t place = at + (size_t)__builtin_ctzll(turns);
-            if (!(mask >> (place - at) & 1)) {
-                start = place;
-                continue;
-            }
-            enum cru_status status = add_run(words, text, walk, start, place, err);
-            if (status != CRU_OK) return status;
-        }
-        before = mask >> 63;
-    }
-    return before ? CRU_OK : add_last(words, text, walk, start, end, err);
-}
-#endif
-
-static void undo_open_fence(struct cru_words *words, const struct fence *fence) {
+static void undo_open_fence(struct cru_words *words, const struct cru_word_fence *fence) {
     if (!fence->mark) return;
     for (size_t w = fence->word; w < words->n; w++)
         words->list[w].flags &= ~(uint32_t)(CRU_WORD_CODE | CRU_WORD_FENCE);
 }
 
-enum cru_status cru_words_add_plain(struct cru_words *words, struct cru_span text, size_t begin,
-                                    size_t end, struct cru_error *err) {
-    struct walk walk = {.begin = begin, .end = end, .gap = begin, .first = true};
-    enum cru_status status = walk_plain(words, text, &walk, err);
+static enum cru_status add_by(cru_words_walker *way, struct cru_words *words, struct cru_span text,
+                              size_t begin, size_t end, struct cru_error *err) {
+    struct cru_word_walk walk = {.at = begin, .end = end, .newlines = 2};
+    enum cru_status status = way(words, text, &walk, err);
     if (status == CRU_OK) undo_open_fence(words, &walk.fence);
     return status;
 }
 
+enum cru_status cru_words_add_by(enum cru_words_way way, struct cru_words *words,
+                                 struct cru_span text, size_t begin, size_t end,
+                                 struct cru_error *err) {
+#ifdef __SSE2__
+    if (way == CRU_WORDS_AVX512) return add_by(cru_words_walk_avx512, words, text, begin, end, err);
+    if (way == CRU_WORDS_SSE2) return add_by(cru_words_walk_sse2, words, text, begin, end, err);
+#endif
+    (void)way;
+    return add_by(walk_plain, words, text, begin, end, err);
+}
+
+bool cru_words_can(enum cru_words_way way) {
+#ifdef __SSE2__
+    if (way == CRU_WORDS_AVX512)
+        return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+               __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+    return true;
+#else
+    return way == CRU_WORDS_PLAIN;
+#endif
+}
+
 enum cru_status cru_words_add(struct cru_words *words, struct cru_span text, size_t begin,
                               size_t end, struct cru_error *err) {
-#ifdef __SSE2__
-    struct walk walk = {.begin = begin, .end = end, .gap = begin, .first = true};
-    enum cru_status status = walk_blocks(words, text, &walk, err);
-    if (status == CRU_OK) undo_open_fence(words, &walk.fence);
-    return status;
-#else
-    return cru_words_add_plain(words, text, begin, end, err);
-#endif
+    enum cru_words_way way = CRU_WORDS_AVX512;
+    while (!cru_words_can(way)) way--;
+    return cru_words_add_by(way, words, text, begin, end, err);
 }

@@ -52,6 +52,7 @@ struct cru_word {
 struct cru_words {
     struct cru_word *list;
     size_t n, capacity;
+    bool characters; /* one of them may be a character of a script without spaces */
 };
 
 void cru_words_init(struct cru_words *words);
@@ -74,8 +75,12 @@ unsigned char cru_word_last_mark(struct cru_span word);
 /* Appends the words of text[begin, end). text.n must be below 4 GiB. */
 enum cru_status cru_words_add(struct cru_words *words, struct cru_span text, size_t begin,
                               size_t end, struct cru_error *err);
-/* The same without SIMD: what cru_words_add is on other machines, and is tested against. */
-enum cru_status cru_words_add_plain(struct cru_words *words, struct cru_span text, size_t begin,
-                                    size_t end, struct cru_error *err);
+/* The same by one of the ways there are, which agree; cru_words_add takes the last that this
+ * processor can go. */
+enum cru_words_way { CRU_WORDS_PLAIN, CRU_WORDS_SSE2, CRU_WORDS_AVX512 };
+bool cru_words_can(enum cru_words_way way);
+enum cru_status cru_words_add_by(enum cru_words_way way, struct cru_words *words,
+                                 struct cru_span text, size_t begin, size_t end,
+                                 struct cru_error *err);
 
 #endif

@@ -302,29 +302,49 @@ static void reads_lexicons(void **state) {
 
 static void words_are_the_same_without_simd(void **state) {
     (void)state;
-    static const char *const bits[] = {" ",
-                                       "  ",
-                                       "\n",
-                                       "\n\n",
-                                       "\t\r\n",
-                                       "a",
-                                       "Wait,",
-                                       "3.",
-                                       "(b)",
-                                       "```\n",
-                                       "x=1",
-                                       "supercalifragilisticexpialidocious",
-                                       "\xC3\xA9t\xC3\xA9",
-                                       "\xE6\x9D\xB1\xE3\x80\x82",
-                                       "...",
-                                       "UPPER",
-                                       "\xFF",
-                                       "16-byte-long-run",
-                                       "seventeen-is-long"};
+    static const char *const bits[] = {
+        " ",
+        "  ",
+        "\n",
+        "\n\n",
+        "\t\r\n",
+        "a",
+        "Wait,",
+        "3.",
+        "(b)",
+        "```\n",
+        "x=1",
+        "supercalifragilisticexpialidocious",
+        "\xC3\xA9t\xC3\xA9",
+        "\xE6\x9D\xB1\xE3\x80\x82",
+        "...",
+        "UPPER",
+        "\xFF",
+        "16-byte-long-run",
+        "seventeen-is-long",
+        "end.)\"",
+        "*really!*_",
+        "b)",
+        "(12)",
+        "((1)",
+        "1234.",
+        "12:",
+        "x2.",
+        "~~~",
+        "`x`",
+        "[z].}'",
+        ")",
+        "--",
+        "\xE2\x88\x9A\x32",
+        "\xE2\x80\x9Cso.\xE2\x80\x9D",
+        "\x0B\x0C",
+        "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef-"};
     struct cru_random g = {11};
     for (int round = 0; round < 3000; round++) {
         struct cru_buffer text;
         struct cru_words fast, plain;
+        enum cru_words_way way = round & 2 ? CRU_WORDS_SSE2 : CRU_WORDS_AVX512;
+        if (!cru_words_can(way)) continue;
         cru_buffer_init(&text);
         cru_words_init(&fast);
         cru_words_init(&plain);
@@ -341,8 +361,9 @@ static void words_are_the_same_without_simd(void **state) {
         size_t begin = text.n ? cru_random_next(&g) % text.n : 0;
         size_t end = begin + (text.n ? cru_random_next(&g) % (text.n - begin + 1) : 0);
         if (round % 2) begin = 0, end = text.n;
-        assert_int_equal(cru_words_add(&fast, span, begin, end, NULL), CRU_OK);
-        assert_int_equal(cru_words_add_plain(&plain, span, begin, end, NULL), CRU_OK);
+        assert_int_equal(cru_words_add_by(way, &fast, span, begin, end, NULL), CRU_OK);
+        assert_int_equal(cru_words_add_by(CRU_WORDS_PLAIN, &plain, span, begin, end, NULL), CRU_OK);
+        assert_int_equal(fast.characters, plain.characters);
         assert_int_equal(fast.n, plain.n);
         for (size_t i = 0; i < fast.n; i++)
             assert_memory_equal(&fast.list[i], &plain.list[i], sizeof fast.list[i]);
