@@ -43,18 +43,8 @@ static enum cru_status result_add(struct cru_eesd_result *r, uint32_t row, int64
     return CRU_OK;
 }
 
-/* Whether a goes before b: more gain per cost, else the smaller place. Exact for any gain and cost.
- */
 static bool better(const struct cru_greedy *g, uint32_t a, uint32_t b) {
-    int64_t of_a = g->gains.bound[a], of_b = g->gains.bound[b];
-    if (!g->gains.pool->cost) {
-        if (of_a != of_b) return of_a > of_b;
-    } else {
-        __int128 x = (__int128)of_a * (__int128)cru_gains_cost(&g->gains, b);
-        __int128 y = (__int128)of_b * (__int128)cru_gains_cost(&g->gains, a);
-        if (x != y) return x > y;
-    }
-    return a < b;
+    return cru_gains_better(&g->gains, a, b);
 }
 
 static void sift_down(struct cru_greedy *g, size_t at) {
@@ -180,7 +170,7 @@ enum cru_status cru_greedy_take(struct cru_greedy *g, uint32_t position,
     if (status) return status;
     result->spent += cru_gains_cost(gains, position);
     g->taken[position] = true;
-    cru_gains_take(gains, position);
+    if (cru_gains_take(gains, position)) cru_greedy_heapify(g);
     return CRU_OK;
 }
 
@@ -222,7 +212,7 @@ static void take_given(struct cru_greedy *g, const struct cru_eesd_plan *plan,
         if (at == gains->n || g->taken[at]) continue;
         result->objective += cru_gains_bonus(gains, (uint32_t)at);
         g->taken[at] = true;
-        cru_gains_take(gains, (uint32_t)at);
+        (void)cru_gains_take(gains, (uint32_t)at);
     }
     for (size_t i = 0; i < gains->n; i++)
         result->objective += (int64_t)gains->cover[i] * gains->pool->weight[gains->members[i]];
@@ -257,7 +247,7 @@ static enum cru_status greedy_lazy(struct cru_greedy *g, const struct cru_eesd_p
         if (cru_gains_cost(gains, position) > budget - result->spent) continue;
         if ((status = cru_greedy_take(g, position, result, err))) return status;
         if (plan->picked)
-            plan->picked(plan->context, gains->members[position], gains->bound[position]);
+            plan->picked(plan->context, gains->members[position], result->gains[result->n - 1]);
     }
     cru_greedy_fill(g);
     result->upper = result->objective + cru_greedy_headroom(g, budget);
@@ -298,7 +288,7 @@ enum cru_status cru_eesd_run(const struct cru_eesd_pool *pool, const uint32_t *m
     status = cru_greedy_open(&g, pool, members, n, path, threads, err);
     if (!status && plan->n_given) take_given(&g, plan, result);
     if (!status) {
-        cru_gains_first(&g.gains);
+        cru_gains_first(&g.gains, plan->method == CRU_METHOD_LAZY ? plan->budget : 0);
         status = plan->method == CRU_METHOD_LAZY ? greedy_lazy(&g, plan, result, err)
                                                  : cru_greedy_by_method(&g, plan, result, err);
     }

@@ -1,50 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "crucible/select/gains.h"
+#include "crucible/select/gains_work.h"
 #include "crucible/base/base.h"
 #include "crucible/base/parallel.h"
 
 enum {
-    TILE_ROWS = 512,      /* rows a task meets at least: a tile of 256 numbers fits the L2 cache */
-    TILES_MOST = 256,     /* bounds the partial sums */
-    PANELS_MOST = 8,      /* panels evaluated together */
-    PAIRS_MOST = 1 << 20, /* of all tasks of a sweep that makes lists */
-    MIRROR_MOST = 64 << 20, /* bytes of the first pass' sums; past that each pair is met twice */
-    LIST_ROWS = 1250,       /* longer lists are not worth their place */
-    ALONE_BELOW = 1 << 22,  /* multiplications, some 50 us: not worth starting threads for */
+    PAIRS_MOST = 1 << 20,  /* of all tasks of a sweep that makes lists */
+    LIST_ROWS = 1250,      /* longer lists are not worth their place */
+    ALONE_BELOW = 1 << 22, /* multiplications, some 50 us: not worth starting threads for */
 };
-
-struct cru_gains_work {
-    uint16_t *weight;             /* by position */
-    uint16_t *covers[CRU_COVERS]; /* [r % CRU_COVERS]: the cover of round r; a dot has 16 bits */
-    uint32_t *changed;            /* rows whose cover rose since a round, and both covers */
-    int32_t *low, *high;
-    struct cru_reach reach;
-    uint32_t *where, *dot; /* of all pairs; NULL until a list is made */
-    struct cru_pairs *pairs;
-    /* one sweep */
-    struct cru_rows rows;
-    struct cru_panel panel[PANELS_MOST];
-    char *packed; /* 64-byte aligned */
-    int64_t *partial;
-    size_t tile, tiles, panels;
-    const uint32_t *candidates;
-    bool listing;
-    /* the first pass */
-    int64_t *mirror; /* of each thread, a number a position */
-    uint32_t weights[PANELS_MOST][CRU_PANEL];
-    size_t first;
-    /* a pick */
-    uint32_t chosen;
-};
-
-static size_t at_most(size_t n, size_t most) {
-    return n < most ? n : most;
-}
 
 enum cru_status cru_gains_open(struct cru_gains *g, const struct cru_eesd_pool *pool,
                                const uint32_t *members, size_t n, enum cru_simd path, int threads,
                                struct cru_error *err) {
     struct cru_gains_work *w;
+    size_t tiles;
     bool ok;
     memset(g, 0, sizeof *g);
     g->pool = pool;
@@ -61,19 +30,25 @@ enum cru_status cru_gains_open(struct cru_gains *g, const struct cru_eesd_pool *
     w->changed = malloc(n * sizeof *w->changed);
     w->low = malloc(n * sizeof *w->low);
     w->high = malloc(n * sizeof *w->high);
-    w->packed = aligned_alloc(64, PANELS_MOST * cru_panel_bytes(pool->d));
-    w->partial = malloc((size_t)TILES_MOST * PANELS_MOST * CRU_PANEL * sizeof *w->partial);
-    w->pairs = calloc((size_t)TILES_MOST * PANELS_MOST, sizeof *w->pairs);
+    w->packed = aligned_alloc(64, CRU_PANELS_MOST * cru_panel_bytes(pool->d));
+    tiles = cru_at_most(n / CRU_TILE_ROWS + 1, CRU_TILES_MOST);
+    w->partial =
+        malloc(tiles * (n < CRU_FORESEE_FROM ? 1 : CRU_LEVELS) * CRU_BATCH * sizeof *w->partial);
+    w->pairs = calloc(tiles * CRU_PANELS_MOST, sizeof *w->pairs);
     ok = g->cover && g->bound && g->round && w->weight && w->changed && w->low && w->high &&
          w->packed && w->partial && w->pairs;
     for (int c = 0; ok && c < CRU_COVERS; c++)
         ok = (w->covers[c] = malloc(n * sizeof *w->covers[c])) != NULL;
     if (!ok) return cru_fail_memory(err, "selection of a stratum");
     for (size_t i = 0; i < n; i++) w->weight[i] = pool->weight[members[i]];
-    return cru_reach_open(&w->reach, n,
-                          at_most(at_most(n, CRU_REACH_MOST / CRU_REACH_EACH) * CRU_REACH_EACH,
-                                  pool->lists ? pool->lists : SIZE_MAX),
-                          err);
+    w->alike = w->weight[0];
+    for (size_t i = 0; i < n; i++)
+        if (w->weight[i] != w->alike) w->alike = 0;
+    return cru_reach_open(
+        &w->reach, n,
+        cru_at_most(cru_at_most(n, CRU_REACH_MOST / CRU_REACH_EACH) * CRU_REACH_EACH,
+                    pool->lists ? pool->lists : SIZE_MAX),
+        err);
 }
 
 void cru_gains_close(struct cru_gains *g) {
@@ -93,12 +68,13 @@ void cru_gains_close(struct cru_gains *g) {
         free(w->packed);
         free(w->partial);
         cru_reach_close(&w->reach);
+        cru_gains_forget(w);
     }
     free(w);
     memset(g, 0, sizeof *g);
 }
 
-/* ---- one sweep: up to PANELS_MOST panels over some rows ---- */
+/* ---- one sweep: up to CRU_PANELS_MOST panels over some rows ---- */
 
 static void sweep_task(void *context, size_t i, int thread) {
     struct cru_gains_work *w = ((struct cru_gains *)context)->work;
@@ -111,7 +87,8 @@ static void sweep_task(void *context, size_t i, int thread) {
     tile.members += from;
     tile.cover += from;
     if (tile.ceiling) tile.ceiling += from;
-    tile.n = at_most(w->rows.n - from, w->tile);
+    tile.n = cru_at_most(w->rows.n - from, w->tile);
+    tile.alike = w->tile <= CRU_ALIKE_MOST ? w->alike : 0;
     memset(sums, 0, CRU_PANEL * sizeof *sums);
     cru_panel_gains(&w->panel[panel], &tile, sums, w->listing ? &w->pairs[place] : NULL);
 }
@@ -130,41 +107,47 @@ static int threads_for(const struct cru_gains *g, size_t candidates, size_t rows
     return (uint64_t)candidates * rows * g->pool->d < ALONE_BELOW ? 1 : g->threads;
 }
 
-/* Cuts m candidates into panels and n rows into tiles. */
-static void set_panels(struct cru_gains *g, size_t m, size_t n) {
+void cru_gains_set(struct cru_gains *g, size_t m, size_t n, size_t levels) {
     struct cru_gains_work *w = g->work;
     w->panels = (m + CRU_PANEL - 1) / CRU_PANEL;
-    w->tile = (n + TILES_MOST - 1) / TILES_MOST;
-    if (w->tile < TILE_ROWS) w->tile = TILE_ROWS;
+    w->tile = (n + CRU_TILES_MOST - 1) / CRU_TILES_MOST;
+    if (w->tile < CRU_TILE_ROWS) w->tile = CRU_TILE_ROWS;
     w->tiles = (n + w->tile - 1) / w->tile;
+    w->levels = levels;
     for (size_t p = 0; p < w->panels; p++) {
-        w->panel[p].m = at_most(m - p * CRU_PANEL, CRU_PANEL);
+        w->panel[p].m = cru_at_most(m - p * CRU_PANEL, CRU_PANEL);
         w->panel[p].packed = w->packed + p * cru_panel_bytes(g->pool->d);
     }
 }
 
-/* Of candidate c of the sweep, over its tiles. */
-static int64_t sum_of(const struct cru_gains_work *w, size_t c) {
-    const int64_t *part = w->partial + c / CRU_PANEL * w->tiles * CRU_PANEL + c % CRU_PANEL;
+int64_t cru_gains_sum(const struct cru_gains_work *w, size_t c, size_t level) {
+    size_t each = w->levels * CRU_PANEL; /* of a tile */
+    const int64_t *part =
+        w->partial + c / CRU_PANEL * w->tiles * each + level * CRU_PANEL + c % CRU_PANEL;
     int64_t sum = 0;
-    for (size_t t = 0; t < w->tiles; t++) sum += part[t * CRU_PANEL];
+    for (size_t t = 0; t < w->tiles; t++) sum += part[t * each];
     return sum;
 }
 
-static void sweep(struct cru_gains *g, const uint32_t *candidates, size_t m, int64_t *sums) {
+void cru_gains_pack(struct cru_gains *g, int threads) {
+    size_t panels = g->work->panels;
+    cru_parallel_for(panels, 1, panels > 1 ? threads : 1, pack_task, g);
+}
+
+void cru_gains_sweep(struct cru_gains *g, const uint32_t *candidates, size_t m, int64_t *sums) {
     struct cru_gains_work *w = g->work;
     int threads = threads_for(g, m, w->rows.n);
     w->candidates = candidates;
-    set_panels(g, m, w->rows.n);
+    cru_gains_set(g, m, w->rows.n, 1);
     for (size_t i = 0, each; w->listing && i < w->panels * w->tiles; i++) {
         each = PAIRS_MOST / (w->panels * w->tiles);
         w->pairs[i] = (struct cru_pairs){.where = w->where + i * each,
                                          .dot = w->dot + i * each,
                                          .capacity = each - CRU_PAIRS_SLACK};
     }
-    cru_parallel_for(w->panels, 1, w->panels > 1 ? threads : 1, pack_task, g);
+    cru_gains_pack(g, threads);
     cru_parallel_for(w->panels * w->tiles, 1, threads, sweep_task, g);
-    for (size_t c = 0; c < m; c++) sums[c] = sum_of(w, c);
+    for (size_t c = 0; c < m; c++) sums[c] = cru_gains_sum(w, c, 0);
 }
 
 static void rows_all(struct cru_gains *g) {
@@ -199,16 +182,16 @@ static void settle(struct cru_gains *g, uint32_t position, int64_t gain) {
     g->round[position] = g->picked;
 }
 
-static void compute_anew(struct cru_gains *g, const uint32_t *candidates, size_t m) {
+void cru_gains_anew(struct cru_gains *g, const uint32_t *candidates, size_t m) {
     struct cru_gains_work *w = g->work;
-    int64_t sums[PANELS_MOST * CRU_PANEL];
+    int64_t sums[CRU_BATCH];
     rows_all(g);
     if (w->listing && !w->where) {
         w->where = malloc(PAIRS_MOST * sizeof *w->where);
         w->dot = malloc(PAIRS_MOST * sizeof *w->dot);
         if (!w->where || !w->dot) w->listing = false; /* it can be done without */
     }
-    sweep(g, candidates, m, sums);
+    cru_gains_sweep(g, candidates, m, sums);
     for (size_t c = 0; c < m; c++)
         settle(g, candidates[c], cru_gains_bonus(g, candidates[c]) + sums[c]);
     for (size_t p = 0; w->listing && p < w->panels; p++)
@@ -217,9 +200,9 @@ static void compute_anew(struct cru_gains *g, const uint32_t *candidates, size_t
 }
 
 static void compute_losses(struct cru_gains *g, const uint32_t *candidates, size_t m) {
-    int64_t sums[PANELS_MOST * CRU_PANEL];
+    int64_t sums[CRU_BATCH];
     g->work->listing = false;
-    sweep(g, candidates, m, sums);
+    cru_gains_sweep(g, candidates, m, sums);
     for (size_t c = 0; c < m; c++) settle(g, candidates[c], g->bound[candidates[c]] - sums[c]);
 }
 
@@ -228,8 +211,8 @@ static size_t listing_most(const struct cru_gains *g) {
     size_t length = g->n / (g->picked + 1), panels;
     if (length > LIST_ROWS || !cru_reach_open_for(&g->work->reach, g->picked)) return 0;
     /* Room for four times the pairs to be expected, since they are not spread evenly. */
-    panels = PAIRS_MOST / (4 * CRU_PANEL * (length + 1) + TILES_MOST * CRU_PAIRS_SLACK);
-    return at_most(panels, PANELS_MOST) * CRU_PANEL;
+    panels = PAIRS_MOST / (4 * CRU_PANEL * (length + 1) + CRU_TILES_MOST * CRU_PAIRS_SLACK);
+    return cru_at_most(panels, CRU_PANELS_MOST) * CRU_PANEL;
 }
 
 bool cru_gains_cheap(const struct cru_gains *g, uint32_t position) {
@@ -238,12 +221,12 @@ bool cru_gains_cheap(const struct cru_gains *g, uint32_t position) {
 
 void cru_gains_compute(struct cru_gains *g, const uint32_t *positions, size_t m) {
     struct cru_gains_work *w = g->work;
-    uint32_t group[CRU_COVERS + 1][PANELS_MOST * CRU_PANEL];
+    uint32_t group[CRU_COVERS + 1][CRU_BATCH];
     size_t most = listing_most(g);
     g->evaluations += m;
     for (size_t done = 0, many; done < m; done += many) {
         size_t in[CRU_COVERS + 1] = {0};
-        many = at_most(m - done, most ? most : PANELS_MOST * CRU_PANEL);
+        many = cru_at_most(m - done, most ? most : CRU_BATCH);
         for (size_t c = 0; c < many; c++) {
             uint32_t p = positions[done + c], behind = g->picked - g->round[p];
             size_t to = most || behind > CRU_COVERS || behind == 0 ? CRU_COVERS : behind - 1;
@@ -259,77 +242,8 @@ void cru_gains_compute(struct cru_gains *g, const uint32_t *positions, size_t m)
             compute_losses(g, group[r], in[r]);
         }
         w->listing = most > 0;
-        if (in[CRU_COVERS]) compute_anew(g, group[CRU_COVERS], in[CRU_COVERS]);
+        if (in[CRU_COVERS]) cru_gains_anew(g, group[CRU_COVERS], in[CRU_COVERS]);
     }
-}
-
-/*
- * The first pass. A pair of rows gives both its gains, so each pair is multiplied once:
- *
- *   panel      rows behind it
- *   [P0] diag | -------- mirrored -------->      gains of P0 grow, and so do those of the rows
- *        [P1]   diag | --- mirrored ------>
- */
-static void mirror_task(void *context, size_t i, int thread) {
-    struct cru_gains *g = context;
-    struct cru_gains_work *w = g->work;
-    size_t p = i % w->panels, at = i / w->panels, own = w->first + p * CRU_PANEL;
-    size_t from = own + at * w->tile, m = w->panel[p].m;
-    int64_t *sums = w->partial + (p * w->tiles + at) * CRU_PANEL;
-    struct cru_rows rows = {.rows = g->pool->rows, .weight = g->pool->weight};
-    memset(sums, 0, CRU_PANEL * sizeof *sums);
-    if (from >= g->n) return;
-    rows.n = at_most(g->n - from, w->tile);
-    rows.members = g->members + from;
-    if (from == own) {
-        struct cru_rows diagonal = rows;
-        diagonal.n = m;
-        diagonal.cover = g->cover;
-        cru_panel_gains(&w->panel[p], &diagonal, sums, NULL);
-        rows.members += m;
-        rows.n -= m;
-        from += m;
-    }
-    cru_panel_mirror(&w->panel[p], &rows, w->weights[p], sums,
-                     w->mirror + (size_t)thread * g->n + from);
-}
-
-static void first_mirrored(struct cru_gains *g) {
-    struct cru_gains_work *w = g->work;
-    uint32_t all[PANELS_MOST * CRU_PANEL];
-    w->candidates = all;
-    for (size_t i = 0; i < g->n; i++) g->bound[i] = cru_gains_bonus(g, (uint32_t)i);
-    for (size_t many; w->first < g->n; w->first += many) {
-        many = at_most(g->n - w->first, PANELS_MOST * CRU_PANEL);
-        for (size_t c = 0; c < many; c++) all[c] = (uint32_t)(w->first + c);
-        set_panels(g, many, g->n - w->first);
-        for (size_t c = 0; c < w->panels * CRU_PANEL; c++)
-            w->weights[c / CRU_PANEL][c % CRU_PANEL] = c < many ? w->weight[w->first + c] : 0;
-        cru_parallel_for(w->panels, 1, g->threads, pack_task, g);
-        cru_parallel_for(w->panels * w->tiles, 1, g->threads, mirror_task, g);
-        for (size_t c = 0; c < many; c++) g->bound[w->first + c] += sum_of(w, c);
-    }
-    for (int t = 0; t < g->threads; t++)
-        for (size_t i = 0; i < g->n; i++) g->bound[i] += w->mirror[(size_t)t * g->n + i];
-}
-
-void cru_gains_first(struct cru_gains *g) {
-    struct cru_gains_work *w = g->work;
-    uint32_t all[PANELS_MOST * CRU_PANEL];
-    w->listing = false;
-    g->evaluations += g->n;
-    if (g->picked == 0 && g->n * (size_t)g->threads <= MIRROR_MOST / sizeof *w->mirror)
-        w->mirror = calloc(g->n * (size_t)g->threads, sizeof *w->mirror);
-    if (w->mirror)
-        first_mirrored(g);
-    else
-        for (size_t done = 0, many; done < g->n; done += many) {
-            many = at_most(g->n - done, PANELS_MOST * CRU_PANEL);
-            for (size_t c = 0; c < many; c++) all[c] = (uint32_t)(done + c);
-            compute_anew(g, all, many);
-        }
-    free(w->mirror);
-    w->mirror = NULL;
 }
 
 void cru_gains_reset(struct cru_gains *g, const int64_t *first) {
@@ -345,10 +259,28 @@ static void cover_task(void *context, size_t i, int thread) {
     size_t from = i * g->work->tile;
     (void)thread;
     cru_cover_raise(g->path, g->pool->rows, g->pool->d, g->members + from,
-                    at_most(g->n - from, g->work->tile), g->work->chosen, g->cover + from);
+                    cru_at_most(g->n - from, g->work->tile), g->work->chosen, g->cover + from);
 }
 
-void cru_gains_take(struct cru_gains *g, uint32_t position) {
+/* Where the first pass foresaw these picks, in whatever order, it knows all gains behind them. */
+static bool recall(struct cru_gains *g, uint32_t position) {
+    struct cru_gains_work *w = g->work;
+    bool all = true;
+    w->taken[g->picked - 1] = position;
+    for (size_t k = 0, j; all && k < g->picked; k++) {
+        for (j = 0; j < g->picked && w->taken[j] != w->foreseen[k]; j++)
+            ;
+        all = j < g->picked;
+    }
+    for (size_t i = 0; all && i < g->n; i++) {
+        g->bound[i] = w->ahead[g->picked][i];
+        g->round[i] = g->picked;
+    }
+    if (g->picked == w->n_foreseen) cru_gains_forget(w);
+    return all;
+}
+
+bool cru_gains_take(struct cru_gains *g, uint32_t position) {
     struct cru_gains_work *w = g->work;
     uint16_t *then = w->covers[g->picked % CRU_COVERS];
     for (size_t i = 0; i < g->n; i++) then[i] = (uint16_t)g->cover[i];
@@ -356,8 +288,9 @@ void cru_gains_take(struct cru_gains *g, uint32_t position) {
         cru_reach_raise(&w->reach, position, g->cover);
     else {
         w->chosen = g->members[position];
-        w->tile = TILE_ROWS;
+        w->tile = CRU_TILE_ROWS;
         cru_parallel_for((g->n + w->tile - 1) / w->tile, 1, threads_for(g, 1, g->n), cover_task, g);
     }
     g->picked++;
+    return w->n_foreseen > 0 && recall(g, position);
 }

@@ -51,12 +51,13 @@ void cru_gains_close(struct cru_gains *g);
 
 /* Computes the gains of m positions, after cru_gains_first(). */
 void cru_gains_compute(struct cru_gains *g, const uint32_t *positions, size_t m);
-/* The gains of all positions over S as it is, which is empty or what was taken blindly. */
-void cru_gains_first(struct cru_gains *g);
+/* The gains of all positions over S as it is, which is empty or what was taken blindly. `picks`:
+ * how many picks of greedy will follow, at least, so that gains behind them are of use. */
+void cru_gains_first(struct cru_gains *g, size_t picks);
 /* Whether a position's gain can be computed without multiplying: at once, one at a time. */
 bool cru_gains_cheap(const struct cru_gains *g, uint32_t position);
-/* Puts a position into S. */
-void cru_gains_take(struct cru_gains *g, uint32_t position);
+/* Puts a position into S. True when all bounds changed, and are gains now. */
+bool cru_gains_take(struct cru_gains *g, uint32_t position);
 
 /* S becomes empty again; first[i] are the gains over the empty set. */
 void cru_gains_reset(struct cru_gains *g, const int64_t *first);
@@ -67,6 +68,20 @@ static inline uint64_t cru_gains_cost(const struct cru_gains *g, uint32_t positi
 
 static inline int64_t cru_gains_bonus(const struct cru_gains *g, uint32_t position) {
     return g->pool->bonus ? g->pool->bonus[g->members[position]] : 0;
+}
+
+/* Whether a goes before b: more gain per cost, else the smaller place. Exact for any gain and cost.
+ */
+static inline bool cru_gains_better(const struct cru_gains *g, uint32_t a, uint32_t b) {
+    int64_t of_a = g->bound[a], of_b = g->bound[b];
+    if (!g->pool->cost) {
+        if (of_a != of_b) return of_a > of_b;
+    } else {
+        __int128 x = (__int128)of_a * (__int128)cru_gains_cost(g, b);
+        __int128 y = (__int128)of_b * (__int128)cru_gains_cost(g, a);
+        if (x != y) return x > y;
+    }
+    return a < b;
 }
 
 /* Whether the bound is the gain now; one as low as the bonus always is: similarity cannot give

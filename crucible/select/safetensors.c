@@ -21,7 +21,8 @@ static const struct {
     unsigned width;
 } dtypes[CRU_DTYPE_OTHER] = {
     [CRU_F32] = {"F32", 4}, [CRU_F16] = {"F16", 2}, [CRU_BF16] = {"BF16", 2},
-    [CRU_F64] = {"F64", 8}, [CRU_I8] = {"I8", 1},
+    [CRU_F64] = {"F64", 8}, [CRU_I8] = {"I8", 1},   [CRU_I32] = {"I32", 4},
+    [CRU_I64] = {"I64", 8},
 };
 
 unsigned cru_dtype_width(enum cru_dtype dtype) {
@@ -124,16 +125,8 @@ static size_t rank_of(struct cru_span name) {
     return i;
 }
 
-static enum cru_status check(struct cru_tensor *t, uint64_t start, uint64_t size, const char *path,
+static enum cru_status place(struct cru_tensor *t, uint64_t start, uint64_t size, const char *path,
                              struct cru_error *err) {
-    uint64_t width = cru_dtype_width(t->dtype);
-    if (width == 0)
-        return cru_fail(err, CRU_BAD,
-                        "word vectors: '%s': '%.*s' is not of F32, F16, BF16, F64 or I8", path,
-                        (int)(t->name.n < 80 ? t->name.n : 80), t->name.p);
-    if (t->shape[0] == 0 || t->shape[1] == 0 || t->shape[1] > 1 << 16 || t->shape[0] > UINT32_MAX ||
-        t->begin > t->end || t->end - t->begin != t->shape[0] * t->shape[1] * width)
-        return cru_fail(err, CRU_BAD, "word vectors: '%s': impossible shape", path);
     if (t->end > size - start)
         return cru_fail(err, CRU_END, "word vectors: '%s': the file is cut", path);
     t->begin += start;
@@ -141,11 +134,38 @@ static enum cru_status check(struct cru_tensor *t, uint64_t start, uint64_t size
     return CRU_OK;
 }
 
-enum cru_status cru_safetensors_matrix(struct cru_span bytes, uint64_t size, const char *path,
-                                       struct cru_tensor *matrix, struct cru_error *err) {
+static enum cru_status check_matrix(const struct cru_tensor *t, const char *path,
+                                    struct cru_error *err) {
+    uint64_t width = cru_dtype_width(t->dtype);
+    if (t->dtype > CRU_I8)
+        return cru_fail(err, CRU_BAD,
+                        "word vectors: '%s': '%.*s' is not of F32, F16, BF16, F64 or I8", path,
+                        (int)(t->name.n < 80 ? t->name.n : 80), t->name.p);
+    if (t->shape[0] == 0 || t->shape[1] == 0 || t->shape[1] > 1 << 16 || t->shape[0] > UINT32_MAX ||
+        t->begin > t->end || t->end - t->begin != t->shape[0] * t->shape[1] * width)
+        return cru_fail(err, CRU_BAD, "word vectors: '%s': impossible shape", path);
+    return CRU_OK;
+}
+
+static enum cru_status check_list(const struct cru_tensor *t, const char *path,
+                                  struct cru_error *err) {
+    uint64_t width = cru_dtype_width(t->dtype);
+    if (width == 0 || t->shape[0] > UINT32_MAX || t->begin > t->end ||
+        t->end - t->begin != t->shape[0] * width)
+        return cru_fail(err, CRU_BAD, "word vectors: '%s': '%.*s' has an impossible shape or type",
+                        path, (int)(t->name.n < 80 ? t->name.n : 80), t->name.p);
+    return CRU_OK;
+}
+
+/* What is done with each tensor of a header. */
+typedef void on_tensor(void *context, const struct cru_tensor *t);
+
+/* Reads the header; *start is where the data begin. */
+static enum cru_status each_tensor(struct cru_span bytes, uint64_t size, const char *path,
+                                   uint64_t *start, on_tensor *call, void *context,
+                                   struct cru_error *err) {
     struct reading r;
     uint64_t length = 0;
-    size_t matrices = 0, best = SIZE_MAX;
     bool ok;
     if (bytes.n < 8 || size < bytes.n)
         return cru_fail(err, CRU_END, "word vectors: '%s': the file ends in its header", path);
@@ -154,6 +174,7 @@ enum cru_status cru_safetensors_matrix(struct cru_span bytes, uint64_t size, con
         return cru_fail(err, CRU_BAD, "word vectors: '%s': not a .safetensors file", path);
     if (length > bytes.n - 8)
         return cru_fail(err, CRU_END, "word vectors: '%s': the file ends in its header", path);
+    *start = 8 + length;
     r = (struct reading){bytes.p + 8, bytes.p + 8 + length};
     ok = take(&r, '{');
     if (ok && !take(&r, '}')) {
@@ -165,19 +186,63 @@ enum cru_status cru_safetensors_matrix(struct cru_span bytes, uint64_t size, con
                 continue;
             }
             if (!(ok = take_tensor(&r, &t))) break;
-            if (t.dimensions != 2) continue;
-            matrices++;
-            if (best == SIZE_MAX || rank_of(t.name) < best) {
-                best = rank_of(t.name);
-                *matrix = t;
-            }
+            call(context, &t);
         } while (ok && take(&r, ','));
         ok = ok && take(&r, '}');
     }
-    if (!ok) return cru_fail(err, CRU_BAD, "word vectors: '%s': not a .safetensors header", path);
-    if (matrices == 0 || (matrices > 1 && best == sizeof usual_names / sizeof *usual_names))
+    return ok ? CRU_OK
+              : cru_fail(err, CRU_BAD, "word vectors: '%s': not a .safetensors header", path);
+}
+
+struct matrices {
+    struct cru_tensor best;
+    size_t n, rank;
+};
+
+static void see_matrix(void *context, const struct cru_tensor *t) {
+    struct matrices *m = context;
+    if (t->dimensions != 2) return;
+    if (m->n++ > 0 && rank_of(t->name) >= m->rank) return;
+    m->rank = rank_of(t->name);
+    m->best = *t;
+}
+
+enum cru_status cru_safetensors_matrix(struct cru_span bytes, uint64_t size, const char *path,
+                                       struct cru_tensor *matrix, struct cru_error *err) {
+    struct matrices m = {.n = 0};
+    uint64_t start;
+    enum cru_status status = each_tensor(bytes, size, path, &start, see_matrix, &m, err);
+    if (status) return status;
+    if (m.n == 0 || (m.n > 1 && m.rank == sizeof usual_names / sizeof *usual_names))
         return cru_fail(err, CRU_BAD, "word vectors: '%s': %s", path,
-                        matrices ? "several matrices, and none is called embeddings"
-                                 : "no tensor of two dimensions");
-    return check(matrix, 8 + length, size, path, err);
+                        m.n ? "several matrices, and none is called embeddings"
+                            : "no tensor of two dimensions");
+    *matrix = m.best;
+    status = check_matrix(matrix, path, err);
+    return status ? status : place(matrix, start, size, path, err);
+}
+
+struct wanted {
+    const char *name;
+    struct cru_tensor *list;
+    bool found;
+};
+
+static void see_list(void *context, const struct cru_tensor *t) {
+    struct wanted *w = context;
+    if (t->dimensions != 1 || !cru_span_is(t->name, w->name)) return;
+    *w->list = *t;
+    w->found = true;
+}
+
+enum cru_status cru_safetensors_list(struct cru_span bytes, uint64_t size, const char *path,
+                                     const char *name, struct cru_tensor *list, bool *found,
+                                     struct cru_error *err) {
+    struct wanted w = {name, list, false};
+    uint64_t start;
+    enum cru_status status = each_tensor(bytes, size, path, &start, see_list, &w, err);
+    *found = !status && w.found;
+    if (!*found) return status;
+    status = check_list(list, path, err);
+    return status ? status : place(list, start, size, path, err);
 }

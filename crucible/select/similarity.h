@@ -29,6 +29,8 @@ enum {
     CRU_ROW_MAX = 16384,
     CRU_ROW_SCALE = 127,
     CRU_PANEL = 64,
+    CRU_LEVELS = 8,           /* covers that one pass looks at */
+    CRU_ALIKE_MOST = 1 << 16, /* rows of a sum whose weights are said to be alike */
 };
 
 enum cru_simd { CRU_SIMD_AUTO, CRU_SIMD_PLAIN, CRU_SIMD_AVX2, CRU_SIMD_AVX512, CRU_SIMD_PATHS };
@@ -73,6 +75,7 @@ struct cru_rows {
     const int32_t *cover;   /* not negative */
     const int32_t *ceiling; /* not below cover; NULL: none */
     const uint16_t *weight; /* of each row */
+    uint32_t alike;         /* the weight of all rows, where they are alike; 0: they may not be */
 };
 
 /* gains[c] += sum over i of weight[members[i]] * max(0, min(dot, ceiling[i]) - cover[i]). Without
@@ -81,11 +84,20 @@ struct cru_rows {
  * order of i; at most 2^26 rows then. */
 void cru_panel_gains(const struct cru_panel *panel, const struct cru_rows *over, int64_t *gains,
                      struct cru_pairs *pairs);
-/* Both ways at once, over no cover: gains[c] as above, and mirror[i] += sum over c of weight of
- * candidate c times max(0, dot), which is what row i would gain from the candidates. weights[c] is
- * 0 beyond the panel's m. cover and ceiling of `over` are not read. */
+/* Some covers at once, of rows and of candidates. */
+struct cru_levels {
+    size_t n;                          /* 1 to CRU_LEVELS */
+    const uint16_t *cover[CRU_LEVELS]; /* by i < n of the rows */
+    const int32_t (*lanes)[CRU_PANEL]; /* [level][candidate], not negative; 0 beyond the panel's m
+                                        */
+};
+/* Both ways at once, over each level k: gains[k * CRU_PANEL + c] grow as above, and mirror[k][i] +=
+ * sum over c of weight of candidate c times max(0, dot - lanes[k][c]), which is what row i would
+ * gain from the candidates. weights[c] is 0 beyond the panel's m, and over->alike otherwise, unless
+ * that is 0. cover and ceiling of `over` are not read. */
 void cru_panel_mirror(const struct cru_panel *panel, const struct cru_rows *over,
-                      const uint32_t weights[CRU_PANEL], int64_t *gains, int64_t *mirror);
+                      const uint32_t weights[CRU_PANEL], const struct cru_levels *levels,
+                      int64_t *gains, int64_t *const *mirror);
 /* Sum over i < n of weight[i] * max(0, dot[i] - cover[i]); all indexed by i, dots as max(0, dot).
  */
 int64_t cru_surplus_sum(enum cru_simd path, const int32_t *dot, const uint16_t *cover,

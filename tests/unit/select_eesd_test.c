@@ -11,6 +11,7 @@
 
 #include "crucible/base/base.h"
 #include "crucible/select/eesd.h"
+#include "crucible/select/greedy.h"
 
 struct world {
     size_t n, d;
@@ -515,6 +516,41 @@ static void test_resumed(void **state) {
     }
 }
 
+/* The first picks with what the first pass foresees and without, and after another pick. */
+static void check_foresight(const struct world *w, enum cru_simd path, int threads, bool stray) {
+    enum { PICKS = 12 };
+    struct cru_eesd_result r[2];
+    for (int with = 0; with < 2; with++) {
+        struct cru_greedy g;
+        cru_eesd_result_init(&r[with]);
+        assert_int_equal(cru_greedy_open(&g, &w->pool, w->members, w->n, path, threads, NULL),
+                         CRU_OK);
+        cru_gains_first(&g.gains, with ? PICKS : 0);
+        if (stray) assert_int_equal(cru_greedy_take(&g, 77, &r[with], NULL), CRU_OK);
+        cru_greedy_fill(&g);
+        assert_int_equal(cru_greedy_until(&g, PICKS, &r[with], NULL), CRU_OK);
+        cru_greedy_close(&g);
+    }
+    assert_int_equal(r[0].n, PICKS);
+    assert_int_equal(r[1].n, PICKS);
+    assert_memory_equal(r[0].picks, r[1].picks, PICKS * sizeof *r[0].picks);
+    assert_memory_equal(r[0].gains, r[1].gains, PICKS * sizeof *r[0].gains);
+    cru_eesd_result_release(&r[0]);
+    cru_eesd_result_release(&r[1]);
+}
+
+static void test_foresight_changes_nothing(void **state) {
+    (void)state;
+    for (int way = 0; way < 3; way++) {
+        struct world w = world_make(16500, 64, way == 1 ? 0 : 40, way == 1, way == 2, 11);
+        for (size_t i = 0; way == 0 && i < w.n; i++) w.weight[i] = 65535;
+        check_foresight(&w, CRU_SIMD_AUTO, 2, false);
+        if (way == 0) check_foresight(&w, CRU_SIMD_AVX2, 1, false);
+        if (way == 0) check_foresight(&w, CRU_SIMD_AUTO, 1, true);
+        world_release(&w);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_memory_is_linear), /* first: the peak of others would hide its own */
@@ -529,6 +565,7 @@ int main(void) {
         cmocka_unit_test(test_threshold_nears_greedy),
         cmocka_unit_test(test_given),
         cmocka_unit_test(test_resumed),
+        cmocka_unit_test(test_foresight_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

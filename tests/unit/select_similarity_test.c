@@ -78,29 +78,62 @@ static void check_losses(const struct cru_panel *panel, const struct cru_rows *o
     }
 }
 
+/* Three levels: no cover, some, and one that little is above. `alike`: the weight of all; 0: each
+ * its own. Products stay below 2^32, as those of unit rows do: smaller weights here. */
 static void check_mirror(const struct cru_panel *panel, const struct cru_rows *over,
-                         const uint32_t *candidates, const uint32_t *weights) {
-    int64_t gains[CRU_PANEL] = {0}, mirror[100] = {0}, expected[CRU_PANEL] = {0};
-    /* Products below 2^32, as unit rows keep to: smaller weights here. */
+                         const uint32_t *candidates, const uint32_t *weights, uint32_t alike) {
+    enum { LEVELS = 3 };
+    int64_t gains[LEVELS * CRU_PANEL] = {0}, mirror[LEVELS][100] = {{0}};
+    int64_t expected[LEVELS * CRU_PANEL] = {0};
+    int32_t lanes[LEVELS][CRU_PANEL] = {{0}};
+    uint16_t cover[LEVELS][100], weight[100];
     uint32_t light[CRU_PANEL];
+    int64_t *to[LEVELS] = {mirror[0], mirror[1], mirror[2]};
+    struct cru_levels levels = {LEVELS, {cover[0], cover[1], cover[2]}, lanes};
+    struct cru_rows rows = *over;
+    for (size_t c = 0; c < CRU_PANEL; c++) {
+        light[c] = c >= panel->m ? 0 : alike ? alike : weights[c] / 256;
+        for (size_t k = 0; k < LEVELS && c < panel->m; k++)
+            lanes[k][c] = (int32_t)(k * (3000 + c * 31));
+    }
+    for (size_t i = 0; i < over->n; i++) {
+        weight[over->members[i]] = alike ? (uint16_t)alike : over->weight[over->members[i]] / 256;
+        for (size_t k = 0; k < LEVELS; k++) cover[k][i] = (uint16_t)(k * (2000 + i * 97));
+    }
+    rows.weight = weight;
+    rows.alike = alike;
+    cru_panel_mirror(panel, &rows, light, &levels, gains, to);
+    for (size_t k = 0; k < LEVELS; k++)
+        for (size_t i = 0; i < over->n; i++) {
+            int64_t back = 0;
+            for (size_t c = 0; c < panel->m; c++) {
+                int64_t x = dot_of(panel, over, i, candidates[c]);
+                int64_t there = x - cover[k][i], here = x - lanes[k][c];
+                expected[k * CRU_PANEL + c] += there > 0 ? there * weight[over->members[i]] : 0;
+                back += here > 0 ? here * light[c] : 0;
+            }
+            assert_int_equal(mirror[k][i], back);
+        }
+    for (size_t k = 0; k < LEVELS; k++)
+        for (size_t c = 0; c < panel->m; c++)
+            assert_int_equal(gains[k * CRU_PANEL + c], expected[k * CRU_PANEL + c]);
+}
+
+/* Rows of one weight, said to be so and not, with a ceiling and without. */
+static void check_alike(const struct cru_panel *panel, const struct cru_rows *over) {
     uint16_t weight[100];
     struct cru_rows rows = *over;
-    for (size_t c = 0; c < CRU_PANEL; c++) light[c] = weights[c] / 256;
-    for (size_t i = 0; i < over->n; i++)
-        weight[over->members[i]] = over->weight[over->members[i]] / 256;
+    for (size_t i = 0; i < over->n; i++) weight[over->members[i]] = 40000;
     rows.weight = weight;
-    cru_panel_mirror(panel, &rows, light, gains, mirror);
-    for (size_t i = 0; i < over->n; i++) {
-        int64_t back = 0;
-        for (size_t c = 0; c < panel->m; c++) {
-            int64_t x = dot_of(panel, over, i, candidates[c]);
-            x = x > 0 ? x : 0;
-            expected[c] += x * weight[over->members[i]];
-            back += x * light[c];
-        }
-        assert_int_equal(mirror[i], back);
+    for (int with = 0; with < 2; with++) {
+        int64_t one[CRU_PANEL] = {0}, other[CRU_PANEL] = {0};
+        rows.ceiling = with ? over->ceiling : NULL;
+        rows.alike = 0;
+        cru_panel_gains(panel, &rows, one, NULL);
+        rows.alike = 40000;
+        cru_panel_gains(panel, &rows, other, NULL);
+        for (size_t c = 0; c < panel->m; c++) assert_int_equal(one[c], other[c]);
     }
-    for (size_t c = 0; c < panel->m; c++) assert_int_equal(gains[c], expected[c]);
 }
 
 static void check(size_t n, size_t d, size_t m, bool extreme) {
@@ -135,7 +168,7 @@ static void check(size_t n, size_t d, size_t m, bool extreme) {
     for (size_t c = 0; c < CRU_PANEL; c++) weights[c] = c < m ? weight[candidates[c]] : 0;
     for (int path = CRU_SIMD_PLAIN; path < CRU_SIMD_PATHS; path++) {
         struct cru_panel panel = {.packed = packed};
-        struct cru_rows over = {rows, members, n, cover, NULL, weight};
+        struct cru_rows over = {rows, members, n, cover, NULL, weight, 0};
         int64_t gains[CRU_PANEL] = {0};
         if (!cru_simd_supported((enum cru_simd)path)) continue;
         cru_panel_pack(&panel, (enum cru_simd)path, rows, d, candidates, m);
@@ -144,7 +177,9 @@ static void check(size_t n, size_t d, size_t m, bool extreme) {
         check_pairs(&panel, &over, candidates, expected);
         over.ceiling = ceiling;
         check_losses(&panel, &over, candidates);
-        if (!extreme) check_mirror(&panel, &over, candidates, weights);
+        check_alike(&panel, &over);
+        if (!extreme) check_mirror(&panel, &over, candidates, weights, 0);
+        if (!extreme) check_mirror(&panel, &over, candidates, weights, 200);
         memcpy(raised, cover, n * sizeof *cover);
         cru_cover_raise((enum cru_simd)path, rows, d, members, n, candidates[0], raised);
         for (size_t i = 0; i < n; i++) {
