@@ -123,11 +123,75 @@ static void test_types(void **state) {
     }
 }
 
+/* A file of model2vec: four tokens on two rows, 1 -2 and 3 5, with weights 1, .5, 2 and not a number. */
+#define MATRIX "\"embeddings\":{\"dtype\":\"I8\",\"shape\":[2,2],\"data_offsets\":[0,4]}"
+#define MAPPING "\"mapping\":{\"dtype\":\"I32\",\"shape\":[4],\"data_offsets\":[4,20]}"
+#define WEIGHTS "\"weights\":{\"dtype\":\"F16\",\"shape\":[4],\"data_offsets\":[20,28]}"
+
+static enum cru_status open_lists(const char *header, const char *data, struct cru_word_vectors **v,
+                                  struct cru_error *err) {
+    enum { DATA = 28 };
+    char path[SCRATCH_NAME];
+    enum cru_status status;
+    size_t n = file_make(header, DATA);
+    int file = mkstemp(scratch_name(path, "crucible-vectors-XXXXXX"));
+    assert_true(file >= 0);
+    memcpy(file_bytes + 8 + strlen(header), data, DATA);
+    assert_int_equal(write(file, file_bytes, n), n);
+    status = cru_word_vectors_open(path, v, err);
+    close(file);
+    unlink(path);
+    return status;
+}
+
+static void test_lists(void **state) {
+    static const uint32_t ids[] = {0, 1, 2, 3, 4};
+    static const char data[] = "\x01\xfe\x03\x05"
+                               "\1\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0"
+                               "\0\x3c\0\x38\0\x40\0\x7e";
+    static const struct {
+        const char *header, *why;
+    } bad[] = {
+        {"{" MATRIX ",\"mapping\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[4,20]}}", "mapping is not of I32"},
+        {"{" MATRIX ",\"weights\":{\"dtype\":\"I8\",\"shape\":[4],\"data_offsets\":[4,8]}}", "weights is not of F32"},
+        {"{" MATRIX "," WEIGHTS "}", "4 weights for 2 tokens"},
+        {"{" MATRIX ",\"mapping\":{\"dtype\":\"I32\",\"shape\":[4],\"data_offsets\":[0,16]}}", "token 0 has no row"},
+        {"{" MATRIX ",\"mapping\":{\"dtype\":\"I32\",\"shape\":[3],\"data_offsets\":[4,20]}}", "impossible shape"},
+        {"{" MATRIX ",\"mapping\":{\"dtype\":\"I32\",\"shape\":[4],\"data_offsets\":[16,32]}}", "cut"},
+    };
+    struct cru_word_vectors *v;
+    struct cru_error err;
+    double sums[2] = {0, 0};
+    (void)state;
+    assert_int_equal(open_lists("{" MAPPING "," WEIGHTS "," MATRIX "}", data, &v, &err), CRU_OK);
+    assert_true(cru_word_vectors_drop_unknown(v));
+    cru_word_vectors_add(v, ids, 5, sums); /* 1 * row 1 + .5 * row 0 + 2 * row 1 */
+    assert_true(sums[0] == 9.5 && sums[1] == 14);
+    cru_word_vectors_free(v);
+    /* Without lists, and under another name. */
+    assert_int_equal(open_lists("{" MATRIX "}", data, &v, &err), CRU_OK);
+    sums[0] = sums[1] = 0;
+    cru_word_vectors_add(v, ids, 5, sums);
+    assert_true(sums[0] == 4 && sums[1] == 3);
+    cru_word_vectors_free(v);
+    assert_int_equal(open_lists("{\"m\":{\"dtype\":\"I8\",\"shape\":[2,2],\"data_offsets\":[0,4]}," WEIGHTS "}", data, &v,
+                                &err),
+                     CRU_OK);
+    assert_false(cru_word_vectors_drop_unknown(v));
+    cru_word_vectors_free(v);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(open_lists(bad[i].header, data, &v, &err), CRU_FATAL);
+        assert_null(v);
+        if (!strstr(err.message, bad[i].why)) fail_msg("%s: not '%s'", err.message, bad[i].why);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_matrix),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_types),
+        cmocka_unit_test(test_lists),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
