@@ -52,7 +52,8 @@ static inline uint32_t node_byte(const struct cru_bpe_node *node) {
 enum { MOST_STEPS = 2 * CRU_MAX_TOKEN };
 
 enum cru_border cru_bpe_border(const struct cru_bpe *bpe, struct cru_bpe_scratch *scratch,
-                               uint32_t a, uint32_t b, uint32_t whole) {
+                               uint32_t a, uint32_t b, uint32_t whole,
+                               struct cru_bpe_pairs *later) {
     uint32_t x = a, y = b, takes_x = UINT32_MAX, takes_y = UINT32_MAX; /* rank + 1 of the merges */
     for (unsigned step = 0; step < MOST_STEPS; step++) {
         const struct cru_bpe_node *nx = &bpe->nodes[x], *ny = &bpe->nodes[y];
@@ -64,8 +65,15 @@ enum cru_border cru_bpe_border(const struct cru_bpe *bpe, struct cru_bpe_scratch
         }
         if ((nx->as_left & cru_partner_bit(y)) && (ny->as_right & cru_partner_bit(x)) &&
             (step > 0 || whole == CRU_NONE)) {
-            uint32_t rank = cru_pair_find(bpe->merges.pairs, bpe->merges.pair_bits, x, y);
-            if (rank < takes_x - 1 && rank < takes_y) return CRU_BORDER_NO;
+            uint64_t pair = cru_pair(x, y);
+            uint32_t limit = takes_x - 1 < takes_y ? takes_x - 1 : takes_y, bits = bpe->merges.pair_bits;
+            if (later && later->n < CRU_BPE_PAIRS) {
+                __builtin_prefetch(&bpe->merges.pairs[cru_pair_slot(pair, bits)]);
+                later->pair[later->n] = pair;
+                later->limit[later->n++] = limit;
+            } else if (cru_pair_rank(bpe->merges.pairs, bits, pair) < limit) {
+                return CRU_BORDER_NO;
+            }
         }
         /* Of equal ranks the left one came first, so the right one is undone first. Irregular tokens
          * have the highest number: all others that were undone before them came later than both. */
@@ -79,47 +87,11 @@ enum cru_border cru_bpe_border(const struct cru_bpe *bpe, struct cru_bpe_scratch
         y = undo_y ? part : y;
         x = undo_y ? x : part;
     }
+    if (later) later->n = 0;
     return compare_by_merging(bpe, scratch, a, b, whole);
 }
 
-/* ----------------------------------------------------------------------------- short pieces */
-
-enum { BRIEF = 64 }; /* bytes of piece whose dead places are the bits of one word */
-
-static size_t search_brief(const struct cru_bpe *bpe, struct cru_bpe_scratch *scratch,
-                           const unsigned char *p, size_t n, uint32_t *out) {
-    uint64_t dead = 0;
-    size_t at = 0, k = 0;
-    while (at < n) {
-        size_t rest = n - at;
-        struct cru_bpe_match match = cru_bpe_longest(bpe, p + at, rest);
-        uint32_t token = match.token;
-        for (size_t length = match.length;; length = bpe->nodes[token].bytes) {
-            if (length - 1 < rest && (length == rest || !(dead >> (at + length) & 1)) &&
-                (k == 0 || cru_bpe_neighbourly(bpe, scratch, out[k - 1], token)) &&
-                length == bpe->nodes[token].bytes) {
-                out[k++] = token;
-                at += length;
-                break;
-            }
-            token = cru_bpe_shorter(bpe, token);
-            while (token == CRU_NONE) {
-                if (k == 0) { /* only where the image is damaged */
-                    for (at = 0; at < n; at++) out[at] = bpe->merges.byte_ids[p[at]];
-                    return n;
-                }
-                dead |= (uint64_t)1 << at;
-                token = out[--k];
-                at -= bpe->nodes[token].bytes;
-                token = cru_bpe_shorter(bpe, token);
-            }
-            rest = n - at;
-        }
-    }
-    return k;
-}
-
-/* ------------------------------------------------------------------------------ long pieces */
+/* ---------------------------------------------------------------------------------- search */
 
 /*
  *   before | out[0] out[1] .. out[k-1] | at ..      the path: neighbourly tokens up to `at`
@@ -245,6 +217,5 @@ size_t cru_bpe_search(const struct cru_bpe *bpe, struct cru_bpe_scratch *scratch
 size_t cru_bpe_piece(const struct cru_bpe *bpe, struct cru_bpe_scratch *scratch,
                      const unsigned char *p, size_t n, uint32_t *out) {
     size_t stopped;
-    return n <= BRIEF ? search_brief(bpe, scratch, p, n, out)
-                      : cru_bpe_search(bpe, scratch, CRU_NONE, p, n, true, out, &stopped);
+    return cru_bpe_search(bpe, scratch, CRU_NONE, p, n, true, out, &stopped);
 }

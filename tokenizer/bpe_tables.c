@@ -33,7 +33,7 @@ static bool try_merge(struct cru_bpe *bpe, struct cru_bpe_scratch *scratch,
     struct cru_bpe_node *made = &nodes[row->made];
     if (!left->bytes || !right->bytes || made->bytes) return true;
     if (!cru_merge_scratch_room(&scratch->merging, left->bytes + right->bytes)) return false;
-    enum cru_border border = cru_bpe_border(bpe, scratch, row->left, row->right, row->made);
+    enum cru_border border = cru_bpe_border(bpe, scratch, row->left, row->right, row->made, NULL);
     if (border == CRU_BORDER_NO) return true;
     uint32_t key = rank + 1, most = highest[row->left];
     if (highest[row->right] > most) most = highest[row->right];
@@ -248,10 +248,12 @@ static bool grow(struct trie *t, struct branch branch) {
     begin[n] = branch.to;
     uint32_t base;
     if (!place(t, labels, n, &base)) return false;
+    uint64_t children = cru_unit(0, base, 0);
+    for (size_t i = 0; i < n; i++) children |= cru_unit_child(labels[i]);
     if (branch.unit & IN_ROOTS)
-        t->roots[branch.unit & ~IN_ROOTS] |= cru_unit(0, base, 0);
+        t->roots[branch.unit & ~IN_ROOTS] |= children;
     else
-        t->units[branch.unit] |= cru_unit(0, base, 0);
+        t->units[branch.unit] |= children;
     for (size_t i = 0; i < n; i++) {
         uint32_t unit = base ^ labels[i], depth = branch.depth + 1;
         t->units[unit] = cru_unit(labels[i], 0, ends_here(t, begin[i], depth));

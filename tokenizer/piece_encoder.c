@@ -68,14 +68,97 @@ static inline struct cru_piece_key key_of(const unsigned char *p, size_t n) {
 #endif
 }
 
-/* Writes the ids of a piece that is in no cache; behind the last. */
-static uint32_t *encode_new(struct cru_piece_encoder *e, const unsigned char *p, size_t n, uint32_t *out) {
+/* ------------------------------------------------------------------------------- new pieces */
+
+/* The piece among the first n that has the same bytes, or n. Its number is left in a table by its hash,
+ * which is often overwritten: two searches are no harm. */
+static size_t twin_of(const struct cru_new_piece *pieces, size_t n, uint8_t *table, size_t places) {
+    const struct cru_new_piece *piece = &pieces[n];
+    uint8_t *place = &table[piece->hash >> 32 & (places - 1)];
+    const struct cru_new_piece *other = &pieces[*place];
+    if (*place < n && other->hash == piece->hash && other->n == piece->n &&
+        memcmp(other->p, piece->p, piece->n) == 0)
+        return *place;
+    *place = (uint8_t)n;
+    return n;
+}
+
+/* Writes the ids of a piece with no twin before it, if it needs no search among others; else makes a task. */
+static void encode_new(struct cru_piece_encoder *e, struct cru_new_piece *piece,
+                       struct cru_bpe_task *tasks, size_t *n_tasks) {
     const struct cru_tokenizer *t = e->tokenizer;
-    if (t->header->flags & CRU_VOCAB_IGNORE_MERGES) {
-        uint32_t id = cru_vocab_word(t, p, n, cru_piece_hash(p, n));
-        if (id != CRU_NO_TOKEN) return *out = id, out + 1;
+    uint32_t id = CRU_NO_TOKEN;
+    if (t->header->flags & CRU_VOCAB_IGNORE_MERGES)
+        id = cru_vocab_word(t, piece->p, piece->n, cru_piece_hash(piece->p, piece->n));
+    if (id != CRU_NO_TOKEN) {
+        piece->ids = 1;
+        *piece->out = id;
+    } else if (piece->n > CRU_BATCH_BYTES) {
+        piece->ids = cru_bpe_piece(&t->bpe, &e->merging, piece->p, piece->n, piece->out);
+    } else {
+        struct cru_bpe_task *task = &tasks[(*n_tasks)++];
+        task->p = piece->p;
+        task->n = (uint32_t)piece->n;
+        task->out = piece->out;
     }
-    return out + cru_bpe_piece(&t->bpe, &e->merging, p, n, out);
+}
+
+static void remember(struct cru_piece_encoder *e, const struct cru_new_piece *piece) {
+    if (piece->n <= CRU_CACHED_BYTES)
+        cru_word_cache_put(&e->words, cru_piece_key(piece->p, piece->n), piece->out, piece->ids);
+    else if (piece->n <= CRU_LONG_BYTES)
+        cru_word_cache_put_long(&e->words, piece->p, piece->n, piece->hash, piece->out, piece->ids);
+}
+
+/*
+ * Encodes the new pieces, and closes the gaps that were left for them:
+ *
+ *   out   [ids][gap, n places][ids of known pieces][gap][ids]      end
+ *   ->    [ids][new][ids of known pieces][new][ids]                the end returned
+ */
+static uint32_t *settle(struct cru_piece_encoder *e, uint32_t *end) {
+    struct cru_new_piece *pieces = e->fresh;
+    size_t n = e->n_fresh, n_tasks = 0, next_task = 0;
+    struct cru_bpe_task tasks[CRU_BATCH_TASKS];
+    uint8_t table[2 * CRU_BATCH_TASKS];
+    if (n == 0) return end;
+    memset(table, 0xFF, sizeof table);
+    for (size_t i = 0; i < n; i++) {
+        size_t before = n_tasks;
+        pieces[i].twin = (uint32_t)twin_of(pieces, i, table, sizeof table);
+        if (pieces[i].twin == i) encode_new(e, &pieces[i], tasks, &n_tasks);
+        pieces[i].is_task = n_tasks > before;
+    }
+    cru_bpe_batch(&e->tokenizer->bpe, &e->merging, tasks, n_tasks);
+    uint32_t *out = pieces[0].out;
+    for (size_t i = 0; i < n; i++) {
+        struct cru_new_piece *piece = &pieces[i];
+        uint32_t *known = piece->out + piece->n, *behind = i + 1 < n ? pieces[i + 1].out : end;
+        if (piece->is_task) piece->ids = tasks[next_task++].made;
+        if (piece->twin == i) {
+            remember(e, piece);
+            memmove(out, piece->out, piece->ids * sizeof *out);
+        } else {
+            piece->ids = pieces[piece->twin].ids;
+            memcpy(out, pieces[piece->twin].out, piece->ids * sizeof *out);
+        }
+        piece->out = out;
+        out += piece->ids;
+        memmove(out, known, (size_t)(behind - known) * sizeof *out);
+        out += behind - known;
+    }
+    e->n_fresh = 0;
+    return out;
+}
+
+/* ------------------------------------------------------------------------------- all pieces */
+
+/* Of a piece that is in no cache: leaves a gap for its ids, and returns where it ends. */
+static uint32_t *leave_gap(struct cru_piece_encoder *e, const unsigned char *p, size_t n,
+                           uint64_t hash, uint32_t *out) {
+    if (e->n_fresh == CRU_BATCH_TASKS) out = settle(e, out);
+    e->fresh[e->n_fresh++] = (struct cru_new_piece){.p = p, .n = n, .hash = hash, .out = out};
+    return out + n;
 }
 
 /* Of a piece of 1 to CRU_CACHED_BYTES bytes that is not at its place in the cache. */
@@ -84,39 +167,30 @@ static __attribute__((noinline)) uint32_t *encode_unseen(struct cru_piece_encode
                                                          struct cru_piece_key key, uint32_t *out) {
     if (cru_word_cache_fetch(&e->words, key))
         return cru_word_cache_get(&e->words, cru_word_cache_place(&e->words, key), key, out);
-    uint32_t *behind = encode_new(e, p, n, out);
-    cru_word_cache_put(&e->words, key, out, (size_t)(behind - out));
-    return behind;
+    return leave_gap(e, p, n, cru_key_hash(key), out);
 }
 
-static inline uint32_t *encode_short(struct cru_piece_encoder *e, const unsigned char *p, size_t n,
-                                     struct cru_piece_key key, uint32_t *out) {
+/* The same for a longer piece or part of one. */
+static uint32_t *encode_longer(struct cru_piece_encoder *e, const unsigned char *p, size_t n,
+                               uint32_t *out) {
+    if (n > CRU_LONG_BYTES) return leave_gap(e, p, n, n, out);
+    uint64_t hash = cru_piece_hash(p, n);
+    uint32_t *behind = cru_word_cache_get_long(&e->words, p, n, hash, out);
+    return behind ? behind : leave_gap(e, p, n, hash, out);
+}
+
+static uint32_t *encode_part(struct cru_piece_encoder *e, const unsigned char *p, size_t n,
+                             uint32_t *out) {
+    if (n > CRU_CACHED_BYTES) return encode_longer(e, p, n, out);
+    struct cru_piece_key key = cru_piece_key(p, n);
     uint32_t *known =
         cru_word_cache_get(&e->words, cru_word_cache_place(&e->words, key), key, out);
     return known ? known : encode_unseen(e, p, n, key, out);
 }
 
-/* The same for a longer piece or part of one. */
-static uint32_t *encode_whole(struct cru_piece_encoder *e, const unsigned char *p, size_t n,
-                              uint32_t *out) {
-    if (n > CRU_LONG_BYTES) return encode_new(e, p, n, out);
-    uint64_t hash = cru_piece_hash(p, n);
-    uint32_t *behind = cru_word_cache_get_long(&e->words, p, n, hash, out);
-    if (behind) return behind;
-    behind = encode_new(e, p, n, out);
-    cru_word_cache_put_long(&e->words, p, n, hash, out, (size_t)(behind - out));
-    return behind;
-}
-
-static uint32_t *encode_part(struct cru_piece_encoder *e, const unsigned char *p, size_t n,
-                             uint32_t *out) {
-    return n <= CRU_CACHED_BYTES ? encode_short(e, p, n, cru_piece_key(p, n), out)
-                                 : encode_whole(e, p, n, out);
-}
-
 /* Cut where that is safe (join_rules.h), then part by part. */
-uint32_t *cru_encode_piece(struct cru_piece_encoder *e, const unsigned char *p, size_t n,
-                           uint32_t *out) {
+static uint32_t *encode_piece(struct cru_piece_encoder *e, const unsigned char *p, size_t n,
+                              uint32_t *out) {
     const struct cru_joins *joins = e->tokenizer->joins;
     if (!joins || n <= CRU_CACHED_BYTES) return encode_part(e, p, n, out);
     const unsigned char *end = p + n, *start = p;
@@ -132,6 +206,11 @@ uint32_t *cru_encode_piece(struct cru_piece_encoder *e, const unsigned char *p, 
         p += length;
     }
     return encode_part(e, start, (size_t)(end - start), out);
+}
+
+uint32_t *cru_encode_piece(struct cru_piece_encoder *e, const unsigned char *p, size_t n,
+                           uint32_t *out) {
+    return settle(e, encode_piece(e, p, n, out));
 }
 
 /* Writes the ids of the parts that a window of text at p was found to have. First the keys of some, and a
@@ -157,7 +236,7 @@ static uint32_t *encode_parts(struct cru_piece_encoder *e, const unsigned char *
                 size_t n = (size_t)(starts[i + 1] - starts[i]);
                 const unsigned char *q = p + starts[i];
                 behind = n <= CRU_CACHED_BYTES ? encode_unseen(e, q, n, keys[i], out)
-                                               : encode_whole(e, q, n, out);
+                                               : encode_longer(e, q, n, out);
             }
             out = behind;
         }
@@ -185,7 +264,7 @@ static uint32_t *encode_windows(struct cru_piece_encoder *e, const unsigned char
         } else { /* a piece longer than the window */
             const unsigned char *q =
                 cru_piece_end_qwen2(e->rules.classes, p, end, e->rules.digits);
-            out = cru_encode_piece(e, p, (size_t)(q - p), out);
+            out = encode_piece(e, p, (size_t)(q - p), out);
             p = q;
         }
     }
@@ -195,11 +274,11 @@ static uint32_t *encode_windows(struct cru_piece_encoder *e, const unsigned char
 uint32_t *cru_encode_pieces(struct cru_piece_encoder *e, struct cru_span text, uint32_t *out) {
     const unsigned char *p = (const unsigned char *)text.p, *end = p + text.n;
     uint32_t pattern = e->tokenizer->header->pattern;
-    if (pattern == CRU_PATTERN_QWEN2) return encode_windows(e, p, end, out);
+    if (pattern == CRU_PATTERN_QWEN2) return settle(e, encode_windows(e, p, end, out));
     while (p < end) {
         const unsigned char *q = cru_piece_end(e->rules.classes, pattern, e->rules.digits, p, end);
-        out = cru_encode_piece(e, p, (size_t)(q - p), out);
+        out = encode_piece(e, p, (size_t)(q - p), out);
         p = q;
     }
-    return out;
+    return settle(e, out);
 }

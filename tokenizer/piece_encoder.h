@@ -2,10 +2,11 @@
 /*
  * From text in normal form and without added tokens to ids: where nearly all of encoding's time goes.
  *
- *   text -> window of masks (piece_masks.h) -> parts -> word cache (word_cache.h)
- *                                                          | a part that is new
+ *   text -> window of masks (piece_masks.h) -> parts -> word cache (word_cache.h) -> ids
+ *                                                          | a part that is new: a gap in the ids
  *                                                          v
- *                                              search (bpe_backtrack.h), kept in the cache
+ *                                     CRU_BATCH_TASKS new ones, or the text's last:
+ *                                     search (bpe_batch.h), kept in the cache, gaps closed
  *
  * Patterns that have no masks give their pieces one at a time (piece_end.h). A cru_piece_encoder is one
  * thread's, some 30 MiB whatever the text; nothing here fails once it is made.
@@ -13,9 +14,20 @@
 #ifndef CRU_TOKENIZER_PIECE_ENCODER_H
 #define CRU_TOKENIZER_PIECE_ENCODER_H
 
+#include "tokenizer/bpe_batch.h"
 #include "tokenizer/piece_masks.h"
 #include "tokenizer/vocab.h"
 #include "tokenizer/word_cache.h"
+
+/* A piece that was in no cache, until it is encoded together with others (bpe_batch.h). */
+struct cru_new_piece {
+    const unsigned char *p;
+    size_t n, ids;
+    uint64_t hash;
+    uint32_t *out; /* where its ids belong: a gap of n places until they are known */
+    uint32_t twin; /* the first of the others with the same bytes, or itself */
+    bool is_task;
+};
 
 struct cru_piece_encoder {
     const struct cru_tokenizer *tokenizer;
@@ -24,6 +36,8 @@ struct cru_piece_encoder {
     struct cru_piece_masks window;
     unsigned char tail[CRU_WINDOW + 64]; /* the last window of a text, spaces behind it */
     struct cru_bpe_scratch merging;
+    struct cru_new_piece fresh[CRU_BATCH_TASKS];
+    size_t n_fresh;
 };
 
 enum { CRU_IDS_SLACK = CRU_INLINE_IDS + 1 }; /* ids that may be written behind the last */

@@ -31,6 +31,7 @@
 
 #include "crucible/base/hash.h"
 #include "crucible/base/span.h"
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -38,7 +39,7 @@
 #define CRU_NONE UINT32_MAX
 
 enum {
-    CRU_VOCAB_VERSION = 6,
+    CRU_VOCAB_VERSION = 7,
     CRU_VOCAB_ORDER = 0x01020304,
     CRU_ID_BITS = 20,
     CRU_RANK_BITS = 24,
@@ -122,10 +123,11 @@ static inline uint64_t cru_partner_bit(uint32_t id) {
 
 /*
  * A node of the trie: where it stands says its last byte, given its parent:
- *   unit    free 11 | token 20 or all ones | base 24 | label 9
+ *   unit    children 11 | token 20 or all ones | base 24 | label 9
  *   child of u by byte c:  v = units[base(u) ^ c], if label(v) = c; an unused place has label 256
  * No two nodes with children have one base, so a label that fits is a child. Base 0 is for nodes
- * without children: the first 256 units are unused.
+ * without children: the first 256 units are unused. `children` has bit c % 11 set for every child: most
+ * walks end at a node without the child they look for, and need not read a place far away to know.
  */
 enum { CRU_UNIT_NO_TOKEN = (1 << CRU_ID_BITS) - 1, CRU_UNIT_UNUSED = 256, CRU_UNIT_BITS = 24 };
 static inline uint32_t cru_unit_label(uint64_t unit) {
@@ -133,6 +135,13 @@ static inline uint32_t cru_unit_label(uint64_t unit) {
 }
 static inline uint32_t cru_unit_base(uint64_t unit) {
     return unit >> 9 & ((1u << CRU_UNIT_BITS) - 1);
+}
+static inline uint64_t cru_unit_child(unsigned char c) {
+    return (uint64_t)1 << (53 + c % 11);
+}
+/* False when the node has no child by c. */
+static inline bool cru_unit_may_have(uint64_t unit, unsigned char c) {
+    return unit & cru_unit_child(c);
 }
 static inline uint32_t cru_unit_token(uint64_t unit) {
     return unit >> 33 & CRU_ID_MASK;
@@ -174,16 +183,19 @@ static inline uint64_t cru_pair(uint32_t left, uint32_t right) {
     return (uint64_t)left << CRU_ID_BITS | right;
 }
 
-/* The merge's rank, or CRU_NONE. */
-static inline uint32_t cru_pair_find(const uint64_t *pairs, uint32_t bits, uint32_t left,
-                                     uint32_t right) {
-    uint64_t pair = cru_pair(left, right);
+/* The rank of the merge of a cru_pair, or CRU_NONE. */
+static inline uint32_t cru_pair_rank(const uint64_t *pairs, uint32_t bits, uint64_t pair) {
     uint32_t mask = (1u << bits) - 1;
     for (uint32_t i = cru_pair_slot(pair, bits);; i = (i + 1) & mask) {
         uint64_t slot = pairs[i];
         if (slot >> CRU_RANK_BITS == pair) return (uint32_t)(slot & ((1u << CRU_RANK_BITS) - 1));
         if (slot == UINT64_MAX) return CRU_NONE;
     }
+}
+
+static inline uint32_t cru_pair_find(const uint64_t *pairs, uint32_t bits, uint32_t left,
+                                     uint32_t right) {
+    return cru_pair_rank(pairs, bits, cru_pair(left, right));
 }
 
 #endif

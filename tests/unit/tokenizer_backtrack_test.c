@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "crucible/base/base.h"
+#include "tokenizer/bpe_batch.h"
 #include "tokenizer/bpe_stream.h"
 #include "tokenizer/bpe_tables.h"
 
@@ -168,12 +169,36 @@ static void make_text(const struct toy *t, unsigned char *p, size_t n, struct cr
     if (period < n && below(r, 2)) p[below(r, n)] = (unsigned char)('a' + below(r, t->letters));
 }
 
+/* Pieces to be encoded at once, and what they are to become. */
+struct tasks {
+    size_t n;
+    struct cru_bpe_task task[CRU_BATCH_TASKS];
+    unsigned char text[CRU_BATCH_TASKS][CRU_BATCH_BYTES];
+    uint32_t got[CRU_BATCH_TASKS][CRU_BATCH_BYTES], want[CRU_BATCH_TASKS][CRU_BATCH_BYTES];
+    size_t wanted[CRU_BATCH_TASKS];
+};
+
+static void add_task(struct tasks *b, const unsigned char *p, size_t n) {
+    assert_in_range(n, 1, CRU_BATCH_BYTES);
+    memcpy(b->text[b->n], p, n);
+    b->task[b->n] = (struct cru_bpe_task){.p = b->text[b->n], .n = (uint32_t)n, .out = b->got[b->n]};
+    b->n++;
+}
+
+static void batch_equals_merging(const struct toy *t, struct cru_bpe_scratch *scratch, struct tasks *b) {
+    cru_bpe_batch(&t->bpe, scratch, b->task, b->n);
+    for (size_t i = 0; i < b->n; i++)
+        same_ids(b->got[i], b->task[i].made, b->want[i], b->wanted[i]);
+    b->n = 0;
+}
+
 static void equals_merging(void **state) {
     (void)state;
     static struct toy t;
     struct cru_random r = {2026};
     struct cru_merge_scratch scratch = {0};
-    uint64_t cases = 0, merged = 0, irregular = 0;
+    uint64_t cases = 0, merged = 0, irregular = 0, batched = 0;
+    static struct tasks batch;
     for (int vocabulary = 0; vocabulary < 1200; vocabulary++) {
         toy_make(&t, vocabulary % ORDERS, &r);
         irregular += t.bpe.irregular;
@@ -183,16 +208,24 @@ static void equals_merging(void **state) {
             size_t n = 1 + (text < 980 ? below(&r, 24) : text < 990 ? below(&r, 80) : below(&r, LONG));
             make_text(&t, p, n, &r);
             size_t wanted = merge(&t, &scratch, p, n, want), stopped;
-            same_ids(got, cru_bpe_piece(&t.bpe, &t.scratch, p, n, got), want, wanted);
+            if (n <= CRU_BATCH_BYTES) {
+                memcpy(batch.want[batch.n], want, wanted * sizeof *want);
+                batch.wanted[batch.n] = wanted;
+                add_task(&batch, p, n);
+                batched++;
+            }
+            if (batch.n == 1 + (size_t)vocabulary % CRU_BATCH_TASKS)
+                batch_equals_merging(&t, &t.scratch, &batch);
             same_ids(got, cru_bpe_search(&t.bpe, &t.scratch, CRU_NONE, p, n, true, got, &stopped),
                      want, wanted);
             assert_int_equal(stopped, n);
             merged += n - wanted;
             cases++;
         }
+        batch_equals_merging(&t, &t.scratch, &batch);
         toy_release(&t);
     }
-    assert_true(cases == 1200000 && merged > cases);
+    assert_true(cases == 1200000 && merged > cases && batched > 1100000);
     assert_in_range(irregular, 100, 1100);
     cru_merge_scratch_release(&scratch);
 }
@@ -222,7 +255,7 @@ static void nodes_and_borders(void **state) {
                 memcpy(both + na, text + t.offsets[b], nb);
                 made = merge(&t, &scratch, both, na + nb, ids);
                 bool want = made == 2 && ids[0] == a && ids[1] == b;
-                assert_int_equal(cru_bpe_border(&t.bpe, &t.scratch, a, b, CRU_NONE) != CRU_BORDER_NO, want);
+                assert_int_equal(cru_bpe_border(&t.bpe, &t.scratch, a, b, CRU_NONE, NULL) != CRU_BORDER_NO, want);
                 want ? yes++ : no++;
             }
         }
@@ -237,6 +270,7 @@ static void damaged_tables_end(void **state) {
     (void)state;
     static struct toy t;
     struct cru_random r = {3};
+    static struct tasks batch;
     for (int vocabulary = 0; vocabulary < 300; vocabulary++) {
         toy_make(&t, vocabulary % ORDERS, &r);
         for (size_t i = 0; i < 1 + below(&r, 40); i++) {
@@ -248,7 +282,7 @@ static void damaged_tables_end(void **state) {
             case 2: node->bytes = 0; break;
             default:
                 t.roots[('a' + below(&r, 4)) << 8 | ('a' + below(&r, 4))] =
-                    cru_unit(0, (uint32_t)below(&r, 256), id);
+                    cru_unit(0, (uint32_t)below(&r, 256), id) | below(&r, 2048) << 53;
             }
         }
         for (int text = 0; text < 100; text++) {
@@ -259,9 +293,11 @@ static void damaged_tables_end(void **state) {
             size_t k = cru_bpe_search(&t.bpe, &t.scratch, CRU_NONE, p, n, true, ids, &stopped);
             assert_in_range(k, 1, n);
             assert_int_equal(stopped, n);
-            n = 1 + n % 64;
-            assert_in_range(cru_bpe_piece(&t.bpe, &t.scratch, p, n, ids), 1, n);
+            if (batch.n < CRU_BATCH_TASKS) add_task(&batch, p, 1 + n % CRU_BATCH_BYTES);
         }
+        cru_bpe_batch(&t.bpe, &t.scratch, batch.task, batch.n);
+        for (; batch.n > 0; batch.n--)
+            assert_in_range(batch.task[batch.n - 1].made, 1, batch.task[batch.n - 1].n);
         toy_release(&t);
     }
 }
