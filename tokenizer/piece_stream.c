@@ -161,14 +161,6 @@ static enum cru_status keep(struct cru_piece_stream *s, const unsigned char *p,
     return CRU_OK;
 }
 
-static size_t put_code_point(unsigned char *p, uint32_t c) {
-    size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-    if (n == 1) return p[0] = (unsigned char)c, 1;
-    for (size_t i = n - 1; i > 0; i--, c >>= 6) p[i] = (unsigned char)(0x80 | (c & 63));
-    p[0] = (unsigned char)((0xF00u >> n) | c);
-    return n;
-}
-
 /* The tail belongs to the piece. */
 static enum cru_status put_tail(struct cru_piece_stream *s, struct cru_ids *ids,
                                 struct cru_error *err) {
@@ -176,7 +168,7 @@ static enum cru_status put_tail(struct cru_piece_stream *s, struct cru_ids *ids,
     for (size_t i = 0; i < s->n_tail && !status; i++) {
         unsigned char same[4 * TAIL_MOST];
         size_t times = (s->tail[i] & (TAIL_MOST - 1)) + 1;
-        size_t length = put_code_point(same, s->tail[i] >> TAIL_BITS);
+        size_t length = cru_put_code_point(same, s->tail[i] >> TAIL_BITS);
         for (size_t k = 1; k < times; k++) memcpy(same + k * length, same, length);
         status = put(s, same, same + times * length, ids, err);
     }

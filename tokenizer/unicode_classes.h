@@ -54,4 +54,13 @@ static inline uint32_t cru_code_point(const unsigned char *p, unsigned *length) 
     return *length = 4, (a & 7) << 18 | (p[1] & 63u) << 12 | (p[2] & 63u) << 6 | (p[3] & 63u);
 }
 
+/* Writes a code point as UTF-8, 1 to 4 bytes; returns how many. */
+static inline size_t cru_put_code_point(unsigned char *p, uint32_t c) {
+    if (c < 0x80) return *p = (unsigned char)c, 1;
+    size_t n = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    for (size_t i = n - 1; i > 0; i--, c >>= 6) p[i] = (unsigned char)(0x80 | (c & 63));
+    p[0] = (unsigned char)((0xF00u >> n) | c);
+    return n;
+}
+
 #endif

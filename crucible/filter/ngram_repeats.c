@@ -6,13 +6,18 @@ void cru_ngram_repeats_init(struct cru_ngram_repeats *r) {
     memset(r, 0, sizeof *r);
 }
 
-void cru_ngram_repeats_release(struct cru_ngram_repeats *r) {
+/* What is a token's. */
+static void free_tokens(struct cru_ngram_repeats *r) {
     free(r->name);
     free(r->survivor);
     free(r->count);
     free(r->first);
     free(r->chars_before);
     free(r->seen);
+}
+
+void cru_ngram_repeats_release(struct cru_ngram_repeats *r) {
+    free_tokens(r);
     free(r->slots);
     memset(r, 0, sizeof *r);
 }
@@ -32,12 +37,7 @@ static bool make_room(struct cru_ngram_repeats *r, size_t n) {
     if (n + 1 <= r->capacity)
         return true;
     size_t capacity = (n + 1) + (n + 1) / 2 + 1024;
-    free(r->name);
-    free(r->survivor);
-    free(r->count);
-    free(r->first);
-    free(r->chars_before);
-    free(r->seen);
+    free_tokens(r);
     r->name = malloc(capacity * sizeof *r->name);
     r->survivor = malloc(capacity * sizeof *r->survivor);
     r->count = malloc(capacity * sizeof *r->count);

@@ -11,6 +11,7 @@
 #include "crucible/base/input.h"
 #include "crucible/read/html_guard.h"
 #include "crucible/read/html_text.h"
+#include "tests/unit/golden_file.h"
 
 static struct cru_html *html;
 
@@ -215,17 +216,6 @@ static void the_guard_agrees_with_the_parser(void **state) {
     cru_buffer_release(&page);
 }
 
-static void read_file(const char *path, struct cru_buffer *out) {
-    struct cru_input *input;
-    struct cru_error err;
-    char block[4096];
-    size_t got;
-    assert_int_equal(cru_input_open(path, &input, &err), CRU_OK);
-    while (cru_input_read(input, block, sizeof block, &got, &err) == CRU_OK)
-        cru_buffer_add(out, block, got);
-    cru_input_close(input);
-}
-
 static void golden_pages(void **state) {
     (void)state;
     static const char *const names[] = {"manual", "news"};
@@ -236,9 +226,9 @@ static void golden_pages(void **state) {
         cru_buffer_init(&out);
         char path[100];
         (void)snprintf(path, sizeof path, "tests/golden/read/%s.html", names[i]);
-        read_file(path, &page);
+        read_golden(path, &page);
         (void)snprintf(path, sizeof path, "tests/golden/read/%s.txt", names[i]);
-        read_file(path, &want);
+        read_golden(path, &want);
         const char *rule;
         assert_int_equal(extract(cru_buffer_span(&page), CRU_EXTRACT_MAIN, &out, &rule), CRU_OK);
         cru_buffer_add_char(&out, '\n');

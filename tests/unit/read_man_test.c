@@ -9,6 +9,7 @@
 #include "crucible/base/base.h"
 #include "crucible/base/input.h"
 #include "crucible/read/man_text.h"
+#include "tests/unit/golden_file.h"
 
 static struct cru_man *man;
 
@@ -105,17 +106,6 @@ static void redirects_and_bombs(void **state) {
     cru_buffer_release(&out);
 }
 
-static void read_file(const char *path, struct cru_buffer *out) {
-    struct cru_input *input;
-    struct cru_error err;
-    char block[4096];
-    size_t got;
-    assert_int_equal(cru_input_open(path, &input, &err), CRU_OK);
-    while (cru_input_read(input, block, sizeof block, &got, &err) == CRU_OK)
-        cru_buffer_add(out, block, got);
-    cru_input_close(input);
-}
-
 static void golden_page(void **state) {
     (void)state;
     struct cru_buffer page, want, out;
@@ -123,8 +113,8 @@ static void golden_page(void **state) {
     cru_buffer_init(&page);
     cru_buffer_init(&want);
     cru_buffer_init(&out);
-    read_file("tests/golden/read/anvil.1", &page);
-    read_file("tests/golden/read/anvil.txt", &want);
+    read_golden("tests/golden/read/anvil.1", &page);
+    read_golden("tests/golden/read/anvil.txt", &want);
     assert_int_equal(convert(cru_buffer_span(&page), &out, &rule), CRU_OK);
     cru_buffer_add_char(&out, '\n');
     assert_string_equal(out.p, want.p);

@@ -12,35 +12,10 @@
 #include "crucible/base/output.h"
 #include "crucible/stage/stage.h"
 #include "tests/unit/scratch_name.h"
+#include "tests/unit/stage_fixture.h"
 
 static const struct cru_common common = {
     .threads = 1, .tmpdir = "/tmp", .text_field = "text", .output = "-"};
-
-struct setting {
-    const char *name, *value;
-};
-
-static struct cru_stage *new_stage(const struct cru_stage_class *class,
-                                   const struct setting *settings) {
-    struct cru_stage *stage = calloc(1, class->size);
-    assert_non_null(stage);
-    stage->class = class;
-    stage->common = &common;
-    cru_option_store_init(&stage->store);
-    struct cru_error err = {0};
-    assert_int_equal(cru_options_defaults(class->options, stage, &stage->store, &err), CRU_OK);
-    for (; settings->name; settings++)
-        assert_int_equal(cru_options_set(class->options, stage, &stage->store, settings->name,
-                                         settings->value, &err),
-                         CRU_OK);
-    return stage;
-}
-
-static void free_stage(struct cru_stage *stage) {
-    stage->class->release(stage);
-    cru_option_store_release(&stage->store);
-    free(stage);
-}
 
 /* Parses the lines, runs them through the stage in batches of `size`, and replays if it has to;
  * the result is the rendered documents, dropped ones with a '-' in front. */
@@ -100,7 +75,7 @@ static void expect(const struct cru_stage_class *class, const struct setting *se
     for (size_t size = 1; size <= n; size += n - 1) {
         struct cru_buffer out;
         cru_buffer_init(&out);
-        struct cru_stage *stage = new_stage(class, settings);
+        struct cru_stage *stage = new_stage(class, &common, settings);
         drive(stage, lines, n, size, &out);
         assert_string_equal(out.p, expected);
         cru_buffer_release(&out);
@@ -152,7 +127,7 @@ static void minhash_keeps_as_told(void **state) {
         struct setting settings[] = {{"minhash", "fineweb"}, {"keep", cases[i].keep}, {NULL, NULL}};
         struct cru_buffer out;
         cru_buffer_init(&out);
-        struct cru_stage *stage = new_stage(&cru_dedup_stage, settings);
+        struct cru_stage *stage = new_stage(&cru_dedup_stage, &common, settings);
         drive(stage, documents, 5, 2, &out);
         assert_false(stage->streaming);
         for (const char *id = "acd"; *id; id++) {
@@ -215,14 +190,14 @@ static void wrong_options(void **state) {
         {{{"exact", "text"}, {"keep", "longest"}, {NULL, NULL}}, "--keep is for --minhash"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct cru_stage *stage = new_stage(&cru_dedup_stage, cases[i].settings);
+        struct cru_stage *stage = new_stage(&cru_dedup_stage, &common, cases[i].settings);
         struct cru_error err = {0};
         assert_int_equal(cru_dedup_stage.open(stage, &err), CRU_USAGE);
         if (!strstr(err.message, cases[i].message)) fail_msg("%s", err.message);
         free_stage(stage);
     }
     struct setting none[] = {{NULL, NULL}};
-    struct cru_stage *stage = new_stage(&cru_decontaminate_stage, none);
+    struct cru_stage *stage = new_stage(&cru_decontaminate_stage, &common, none);
     assert_int_equal(cru_decontaminate_stage.open(stage, NULL), CRU_USAGE);
     free_stage(stage);
 }
@@ -254,7 +229,7 @@ static void decontaminate_actions(void **state) {
         struct setting settings[] = {{"against", path}, {"action", cases[i].action}, {NULL, NULL}};
         struct cru_buffer out;
         cru_buffer_init(&out);
-        struct cru_stage *stage = new_stage(&cru_decontaminate_stage, settings);
+        struct cru_stage *stage = new_stage(&cru_decontaminate_stage, &common, settings);
         drive(stage, lines, 3, 3, &out);
         const char *clean = "{\"id\":\"a\",\"text\":\"clean\"}\n";
         assert_memory_equal(out.p, clean, strlen(clean));

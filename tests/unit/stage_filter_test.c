@@ -10,35 +10,15 @@
 #include "crucible/base/base.h"
 #include "crucible/base/parallel.h"
 #include "crucible/stage/stage.h"
+#include "tests/unit/stage_fixture.h"
 
 static const struct cru_common common = {
     .threads = 1, .tmpdir = "/tmp", .text_field = "text", .output = "-"};
 
-struct setting {
-    const char *name, *value;
-};
-
 static enum cru_status open_stage(const struct setting *settings, struct cru_stage **out) {
-    const struct cru_stage_class *class = &cru_filter_stage;
     struct cru_error err;
-    struct cru_stage *stage = calloc(1, class->size);
-    assert_non_null(stage);
-    stage->class = class;
-    stage->common = &common;
-    cru_option_store_init(&stage->store);
-    assert_int_equal(cru_options_defaults(class->options, stage, &stage->store, &err), CRU_OK);
-    for (; settings->name; settings++)
-        assert_int_equal(cru_options_set(class->options, stage, &stage->store, settings->name,
-                                         settings->value, &err),
-                         CRU_OK);
-    *out = stage;
-    return class->open(stage, &err);
-}
-
-static void free_stage(struct cru_stage *stage) {
-    stage->class->release(stage);
-    cru_option_store_release(&stage->store);
-    free(stage);
+    *out = new_stage(&cru_filter_stage, &common, settings);
+    return cru_filter_stage.open(*out, &err);
 }
 
 static void fill(struct cru_batch *batch, const char *const *lines, size_t n) {

@@ -13,12 +13,9 @@
 #include "crucible/base/base.h"
 #include "crucible/stage/stage.h"
 #include "tests/unit/scratch_name.h"
+#include "tests/unit/stage_fixture.h"
 
 enum { N = 240 };
-
-struct setting {
-    const char *name, *value;
-};
 
 struct corpus {
     struct cru_buffer line[N];
@@ -63,29 +60,6 @@ static void corpus_make(struct corpus *c, size_t n, bool scored) {
 
 static void corpus_release(struct corpus *c) {
     for (size_t i = 0; i < c->n; i++) cru_buffer_release(&c->line[i]);
-}
-
-static struct cru_stage *new_stage(const struct cru_stage_class *class,
-                                   const struct cru_common *common,
-                                   const struct setting *settings) {
-    struct cru_stage *stage = calloc(1, class->size);
-    struct cru_error err = {0};
-    assert_non_null(stage);
-    stage->class = class;
-    stage->common = common;
-    cru_option_store_init(&stage->store);
-    assert_int_equal(cru_options_defaults(class->options, stage, &stage->store, &err), CRU_OK);
-    for (; settings->name; settings++)
-        assert_int_equal(cru_options_set(class->options, stage, &stage->store, settings->name,
-                                         settings->value, &err),
-                         CRU_OK);
-    return stage;
-}
-
-static void free_stage(struct cru_stage *stage) {
-    stage->class->release(stage);
-    cru_option_store_release(&stage->store);
-    free(stage);
 }
 
 /* What happened to one document. */

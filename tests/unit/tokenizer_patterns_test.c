@@ -16,6 +16,7 @@
 #include "crucible/base/base.h"
 #include "crucible/base/input.h"
 #include "tokenizer/tokenizer.h"
+#include "tokenizer/unicode_classes.h"
 #include "tokenizer/vocab_compile.h"
 #include "tokenizer/vocab_image.h"
 
@@ -41,12 +42,8 @@ static const char *const words[] = {"don't", "HTTPServer's", " , ",   "12345",
                                     "'LL",   "\r\n",         "  \n/", "e\xCC\x81T\xCC\x81"};
 
 static void add_code_point(struct cru_buffer *out, uint32_t c) {
-    char p[4];
-    size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-    uint32_t rest = c;
-    for (size_t i = n - 1; i > 0; i--, rest >>= 6) p[i] = (char)(0x80 | (rest & 63));
-    p[0] = (char)(n == 1 ? c : ((0xF00u >> n) | rest) & 255);
-    cru_buffer_add(out, p, n);
+    unsigned char p[4];
+    cru_buffer_add(out, p, cru_put_code_point(p, c));
 }
 
 static void make_string(struct cru_random *r, struct cru_buffer *out) {

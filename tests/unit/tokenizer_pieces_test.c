@@ -61,14 +61,6 @@ static void check_text(pcre2_code *code, pcre2_match_data *match, const struct c
     }
 }
 
-static size_t put_code_point(unsigned char *p, uint32_t c) {
-    if (c < 0x80) return p[0] = (unsigned char)c, 1;
-    size_t n = c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
-    for (size_t i = n - 1; i > 0; i--, c >>= 6) p[i] = (unsigned char)(0x80 | (c & 63));
-    p[0] = (unsigned char)((0xF00u >> n) | c);
-    return n;
-}
-
 static void equals_the_patterns(void **state) {
     (void)state;
     struct cru_classes classes;
@@ -90,7 +82,7 @@ static void equals_the_patterns(void **state) {
             for (size_t i = 0; i < wanted; i++) {
                 size_t pool = kinds[cru_random_next(&r) % 4];
                 uint32_t span = pools[pool].last - pools[pool].first + 1;
-                n += put_code_point(p + n,
+                n += cru_put_code_point(p + n,
                                     pools[pool].first + (uint32_t)(cru_random_next(&r) % span));
             }
             check_text(code, match, &classes, p, n, patterns[k].pattern, patterns[k].digits);
