@@ -30,7 +30,8 @@ static const struct cru_merge_rule *find_merge(const struct cru_subword_model *m
 
 /* ---- symbols: one a character, or one a byte of it ---- */
 
-/* Unknown characters wait, so that neighbours can be one symbol. As in the reference, bytes do not end the wait. */
+/* Unknown characters wait, so that neighbours can be one symbol. As in the reference, bytes do not end
+ * the wait. */
 static size_t make_symbols(const struct cru_subword_model *m, struct cru_symbol *symbols,
                            const unsigned char *p, size_t n) {
     bool waiting = false;
@@ -38,8 +39,7 @@ static size_t make_symbols(const struct cru_subword_model *m, struct cru_symbol 
     size_t k = 0;
     for (size_t at = 0; at < n; at += length) {
         (void)cru_code_point(p + at, &length);
-        uint32_t id =
-            cru_token_trie_find(&m->trie, cru_span_make((const char *)p + at, length));
+        uint32_t id = cru_token_trie_find(&m->trie, cru_span_make((const char *)p + at, length));
         if (id != CRU_TRIE_NONE) {
             if (waiting) symbols[k++].id = m->unknown;
             waiting = false;
@@ -98,8 +98,9 @@ static void queue(const struct cru_subword_model *m, struct cru_model_scratch *s
         push(s->heap, heaped, (struct cru_queued){(uint64_t)rule->rank << 32 | at, rule->made});
 }
 
-/* The pair of the lowest rank first, the leftmost among equals. What was queued is stale unless the pair there still
- * makes the same token: the reference's test, with its meaning where two pairs make one. */
+/* The pair of the lowest rank first, the leftmost among equals. What was queued is stale unless the
+ * pair there still makes the same token: the reference's test, with its meaning where two pairs make
+ * one. */
 static void merge(const struct cru_subword_model *m, struct cru_model_scratch *s, size_t n) {
     struct cru_symbol *symbols = s->symbols;
     size_t heaped = 0;

@@ -9,7 +9,8 @@
 
 enum {
     SHORT_GRAPHEME = 6,
-    VALUE_MOST = 256, /* bytes; sentencepiece's longest has 33, and a text must not grow without bound */
+    VALUE_MOST =
+        256, /* bytes; sentencepiece's longest has 33, and a text must not grow without bound */
 };
 
 /* -1 for what is no digit. */
@@ -39,7 +40,8 @@ static uint32_t little(const char *p) {
     return u[0] | (uint32_t)u[1] << 8 | (uint32_t)u[2] << 16 | (uint32_t)u[3] << 24;
 }
 
-static enum cru_status fill(struct cru_charsmap *map, struct cru_span bytes, struct cru_error *err) {
+static enum cru_status fill(struct cru_charsmap *map, struct cru_span bytes,
+                            struct cru_error *err) {
     uint32_t trie = bytes.n >= 4 ? little(bytes.p) : 0;
     if (trie < 4 || trie % 4 || trie > bytes.n - 4 ||
         !cru_text_is_utf8(bytes.p + 4 + trie, bytes.n - 4 - trie))
@@ -54,7 +56,8 @@ static enum cru_status fill(struct cru_charsmap *map, struct cru_span bytes, str
     map->text[map->text_bytes] = 0;
     for (size_t at = 0; at < map->text_bytes; at += strlen(map->text + at) + 1)
         if (strlen(map->text + at) > VALUE_MOST)
-            return cru_fail(err, CRU_USAGE, "it makes more than %d bytes of a character", VALUE_MOST);
+            return cru_fail(err, CRU_USAGE, "it makes more than %d bytes of a character",
+                            VALUE_MOST);
     return CRU_OK;
 }
 
@@ -96,7 +99,8 @@ static const char *find(const struct cru_charsmap *map, const unsigned char *s, 
         if (!(unit >> 8 & 1)) continue;
         size_t value = at < map->n_units ? map->units[at] & ~(1u << 31) : SIZE_MAX;
         /* (A damaged table could point into a character.) */
-        return value <= map->text_bytes && (map->text[value] & 0xC0) != 0x80 ? map->text + value : NULL;
+        return value <= map->text_bytes && (map->text[value] & 0xC0) != 0x80 ? map->text + value
+                                                                             : NULL;
     }
     return NULL;
 }
@@ -123,7 +127,8 @@ static bool is_picture(uint32_t c) {
            UTF8PROC_BOUNDCLASS_EXTENDED_PICTOGRAPHIC;
 }
 
-/* The end of the grapheme at p (Unicode Standard Annex 29, without the rules that only make long ones longer). */
+/* The end of the grapheme at p (Unicode Standard Annex 29, without the rules that only make long ones
+ * longer). */
 static const unsigned char *grapheme_end(const unsigned char *p, const unsigned char *end) {
     unsigned length;
     uint32_t a = cru_code_point(p, &length), b;
@@ -167,8 +172,9 @@ void cru_charsmap_apply(const struct cru_charsmap *map, struct cru_span text,
     const unsigned char *p = (const unsigned char *)text.p, *end = p + text.n, *next;
     for (; p < end; p = next) {
         /* ASCII before ASCII is a grapheme by itself, but for CR before LF. */
-        next = p[0] < 0x80 && (p + 1 == end || (p[1] < 0x80 && p[0] != '\r')) ? p + 1
-                                                                             : grapheme_end(p, end);
+        next = p[0] < 0x80 && (p + 1 == end || (p[1] < 0x80 && p[0] != '\r'))
+                   ? p + 1
+                   : grapheme_end(p, end);
         apply(map, p, next, out);
     }
 }

@@ -6,12 +6,13 @@
  *
  *   unit  bit 31 label is a value | 10.. offset | 9 offset times 256 | 8 a value follows | 7..0 label
  *
- * As the reference does it (spm_precompiled 0.1.4, sentencepiece's normalizer.cc): a grapheme of less than six bytes
- * becomes what the shortest key that it begins with says, all of it; else each of its characters does, or stays.
- * Graphemes are those of subword_unicode.h, emoji joined by U+200D included; conjuncts of Indic scripts are not joined,
- * which matters to no table whose keys are whole characters.
+ * As the reference does it (spm_precompiled 0.1.4, sentencepiece's normalizer.cc): a grapheme of less than
+ * six bytes becomes what the shortest key that it begins with says, all of it; else each of its characters
+ * does, or stays. Graphemes are those of subword_unicode.h, emoji joined by U+200D included; conjuncts of
+ * Indic scripts are not joined, which matters to no table whose keys are whole characters.
  *
- * Owns its memory; made by one thread, read by any. Errors: CRU_USAGE for a table that is none, CRU_FATAL for memory.
+ * Owns its memory; made by one thread, read by any. Errors: CRU_USAGE for a table that is none, CRU_FATAL
+ * for memory.
  */
 #ifndef CRU_TOKENIZER_CHARSMAP_H
 #define CRU_TOKENIZER_CHARSMAP_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reading tokenizer.json: what its two readers share (hf_json.cc for byte-level BPE, subword_json.cc for the
- * other kinds), which are the only ones to include this. C++, for simdjson. Errors: CRU_USAGE, with what the file asks for.
+ * Reading tokenizer.json: what its two readers share (hf_json.cc for byte-level BPE, subword_json.cc for
+ * the other kinds), which are the only ones to include this. C++, for simdjson. Errors: CRU_USAGE, with
+ * what the file asks for.
  */
 #ifndef CRU_TOKENIZER_HF_JSON_PARTS_H
 #define CRU_TOKENIZER_HF_JSON_PARTS_H
@@ -112,7 +113,8 @@ inline std::string_view type_of(element e) {
     return e["type"].get(type) == simdjson::SUCCESS ? type : std::string_view("(no type)");
 }
 
-inline cru_status read_behavior(element step, const char *fallback, uint32_t *behavior, cru_error *err) {
+inline cru_status read_behavior(element step, const char *fallback, uint32_t *behavior,
+                                cru_error *err) {
     static const char *const names[CRU_SPLIT_BEHAVIORS] = {
         "Isolated", "Removed", nullptr, "Contiguous", "MergedWithPrevious", "MergedWithNext"};
     std::string_view name = fallback;

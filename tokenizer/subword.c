@@ -165,7 +165,8 @@ static enum cru_status encode_normal(struct cru_subword_encoder *e, struct cru_s
 static enum cru_status encode_stretch(struct cru_subword_encoder *e, struct cru_span text,
                                       bool first, enum cru_special special, struct cru_ids *ids,
                                       struct cru_error *err) {
-    enum cru_status status = cru_norm_run(&e->subword->normaliser, &e->normaliser, text, &text, err);
+    enum cru_status status =
+        cru_norm_run(&e->subword->normaliser, &e->normaliser, text, &text, err);
     if (!status && text.n > TEXT_MOST)
         status = cru_fail(err, CRU_BAD, "cannot encode a text: its normal form has over 1 GiB");
     if (status || text.n == 0) return status;
@@ -179,7 +180,8 @@ enum cru_status cru_subword_encode(struct cru_subword_encoder *e, struct cru_spa
     enum cru_status status;
     if (text.n == 0) return CRU_OK;
     if (text.n > TEXT_MOST)
-        return cru_fail(err, CRU_BAD, "cannot encode a text of %zu bytes: 1 GiB is the most", text.n);
+        return cru_fail(err, CRU_BAD, "cannot encode a text of %zu bytes: 1 GiB is the most",
+                        text.n);
     if (!cru_text_is_utf8(text.p, text.n)) {
         cru_buffer_clear(&e->repaired);
         (void)cru_utf8_repair(text, &e->repaired);

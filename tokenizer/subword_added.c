@@ -61,7 +61,8 @@ bool cru_extra_next(const struct cru_extra_set *set, struct cru_span text, size_
         uint32_t value = 0;
         size_t begin = *at, before;
         unsigned length;
-        *at = set->begins[(unsigned char)text.p[begin]] ? longest_at(set, text, begin, &value) : begin;
+        *at = set->begins[(unsigned char)text.p[begin]] ? longest_at(set, text, begin, &value)
+                                                        : begin;
         if (*at == begin) {
             ++*at;
             continue;

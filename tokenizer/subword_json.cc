@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tokenizer.json of what is no byte-level BPE, through simdjson: normalisers, pre-tokenisers, model and added tokens.
- * Everything in the file that decides ids is either done exactly or refused by name; what only decorates (templates,
+ * Everything in the file that decides ids is either done exactly or refused by name; what only decorates
+ * (templates,
  * truncation, padding, decoder) is left. */
 #include "tokenizer/hf_json_parts.h"
 
@@ -31,10 +32,8 @@ struct named_chars {
 };
 
 const named_chars chars_steps[] = {
-    {"NFD", CRU_CHARS_NFD},
-    {"NFKD", CRU_CHARS_NFKD},
-    {"Lowercase", CRU_CHARS_LOWER},
-    {"StripAccents", CRU_CHARS_DROP_COMBINING},
+    {"NFD", CRU_CHARS_NFD},         {"NFKD", CRU_CHARS_NFKD},
+    {"Lowercase", CRU_CHARS_LOWER}, {"StripAccents", CRU_CHARS_DROP_COMBINING},
     {"Nmt", CRU_CHARS_NMT},
 };
 
@@ -120,7 +119,8 @@ cru_status read_metaspace(element e, cru_subword *s, cru_error *err) {
         return refuse(err, "pre_tokenizer: Metaspace: its replacement is no character");
     if (!flag(e, "add_prefix_space", true)) {
         if (e["prepend_scheme"].get(v) == simdjson::SUCCESS && scheme != "never")
-            return refuse(err, "pre_tokenizer: Metaspace: add_prefix_space is not what prepend_scheme says");
+            return refuse(
+                err, "pre_tokenizer: Metaspace: add_prefix_space is not what prepend_scheme says");
         scheme = "never";
     }
     cru_cut *cut = cru_cut_plan_add(&s->cuts, CRU_CUT_METASPACE, err);
@@ -134,8 +134,10 @@ cru_status read_metaspace(element e, cru_subword *s, cru_error *err) {
     else if (scheme == "first" && cru_norm_plan_keeps_first(&s->normaliser))
         cut->prepend = CRU_PREPEND_FIRST;
     else if (scheme == "first")
-        return refuse(err, "pre_tokenizer: Metaspace: prepend_scheme first behind a normalizer that may drop the "
-                           "beginning of a text is not supported");
+        return refuse(
+            err,
+            "pre_tokenizer: Metaspace: prepend_scheme first behind a normalizer that may drop the "
+            "beginning of a text is not supported");
     else
         return refuse_named(err, "pre_tokenizer: Metaspace: prepend_scheme", scheme);
     return CRU_OK;
@@ -156,7 +158,8 @@ cru_status read_step(element e, std::string_view type, cru_subword *s, cru_error
         steps.add(CRU_STEP_PUNCTUATION, behavior, 0);
     } else if (type == "CharDelimiterSplit") {
         std::string_view delimiter = text_or(e, "delimiter", "");
-        if (delimiter.empty()) return refuse(err, "pre_tokenizer: CharDelimiterSplit without a delimiter");
+        if (delimiter.empty())
+            return refuse(err, "pre_tokenizer: CharDelimiterSplit without a delimiter");
         steps.add(CRU_STEP_REGEX, CRU_SPLIT_REMOVED, 0, escape(delimiter));
     } else {
         return refuse_named(err, "pre_tokenizer", type);
@@ -220,7 +223,8 @@ cru_status read_ids(element model, cru_subword_model *m, uint32_t *entries, cru_
 }
 
 /* A score as the reference reads its digits: they and their exponent rounded one after the other (serde_json without
- * float_roundtrip), which is up to one unit in the last place beside the number, and decides between paths that would be
+ * float_roundtrip), which is up to one unit in the last place beside the number, and decides between paths
+ * that would be
  * equal. The digits are the fewest that give the number, which is how these files are written. */
 double as_reference_reads(double number) {
     char text[40];
@@ -254,7 +258,8 @@ cru_status read_scores(element model, cru_subword_model *m, uint32_t *entries, c
         std::string_view token;
         double score;
         if (row.get(pair) != simdjson::SUCCESS || pair.size() != 2 ||
-            pair.at(0).get(token) != simdjson::SUCCESS || pair.at(1).get(score) != simdjson::SUCCESS)
+            pair.at(0).get(token) != simdjson::SUCCESS ||
+            pair.at(1).get(score) != simdjson::SUCCESS)
             return refuse(err, "model: vocab: an entry that is no token with its score");
         if (n == capacity) {
             capacity = capacity ? capacity * 2 : 1024;
@@ -285,10 +290,12 @@ cru_status read_merges(element model, cru_subword_model *m, cru_error *err) {
             b = a.substr(space + 1);
             a = a.substr(0, space);
         } else if (e.get(pair) != simdjson::SUCCESS || pair.size() != 2 ||
-                   pair.at(0).get(a) != simdjson::SUCCESS || pair.at(1).get(b) != simdjson::SUCCESS) {
+                   pair.at(0).get(a) != simdjson::SUCCESS ||
+                   pair.at(1).get(b) != simdjson::SUCCESS) {
             return refuse(err, "model: merges: an entry that is no pair");
         }
-        cru_status status = in_file(cru_subword_model_merge(m, rank++, span(a), span(b), &inner), inner, err);
+        cru_status status =
+            in_file(cru_subword_model_merge(m, rank++, span(a), span(b), &inner), inner, err);
         if (status) return status;
     }
     return CRU_OK;

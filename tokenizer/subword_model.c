@@ -8,8 +8,9 @@ enum { KEEP_BYTES = 16 << 20 };
 static const double unknown_penalty = 10.0;
 
 enum cru_status cru_subword_no_unknown(struct cru_error *err) {
-    return cru_fail(err, CRU_BAD,
-                    "cannot encode a text: the vocabulary lacks a character of it and has no unknown token");
+    return cru_fail(
+        err, CRU_BAD,
+        "cannot encode a text: the vocabulary lacks a character of it and has no unknown token");
 }
 
 static void find_bytes(struct cru_subword_model *m) {
@@ -89,8 +90,7 @@ enum cru_status cru_subword_model_merge(struct cru_subword_model *m, uint32_t ra
                         (int)(right.n > 60 ? 60 : right.n), right.p);
     if (m->n_merges * 2 >= (m->merges ? (size_t)1 << m->merge_bits : 0) && !merges_grow(m))
         return cru_fail_memory(err, "merges");
-    put_merge(m->merges, m->merge_bits,
-              (struct cru_merge_rule){(uint64_t)a << 32 | b, rank, made});
+    put_merge(m->merges, m->merge_bits, (struct cru_merge_rule){(uint64_t)a << 32 | b, rank, made});
     m->n_merges++; /* (or a pair given twice, which has the later rank) */
     cru_buffer_init(&whole);
     cru_buffer_add_span(&whole, left);

@@ -3,16 +3,17 @@
  * From a piece to ids, by a vocabulary that is no byte-level BPE:
  *
  *   WordLevel   the piece is a token, or unknown
- *   WordPiece   the longest token that the rest of the piece begins with, again and again; the whole piece is unknown when
- *               that fails once (Wu et al. 2016, section 4.1; Devlin et al. 2019)
- *   Unigram     the tokens with the highest sum of scores (Kudo 2018; sentencepiece's EncodeOptimized): Viterbi's path,
- *               the first found among equals; characters without a token cost 10 more than the worst
+ *   WordPiece   the longest token that the rest of the piece begins with, again and again; the whole piece
+ *               is unknown when that fails once (Wu et al. 2016, section 4.1; Devlin et al. 2019)
+ *   Unigram     the tokens with the highest sum of scores (Kudo 2018; sentencepiece's EncodeOptimized):
+ *               Viterbi's path, the first found among equals; characters without a token cost 10 more than
+ *               the worst token
  *   BPE         merges by rank over characters, not bytes (Sennrich, Haddow, Birch 2016)
  *
- * All agree with Hugging Face tokenizers 0.23.3 id for id. A model is built by one thread and then read by any; scratch is
- * one thread's. Time a piece: WordPiece and Unigram its bytes times the longest token's (at most CRU_TOKEN_BYTES_MOST), BPE
- * n log n. Errors: CRU_BAD for a character that the vocabulary neither has nor has an unknown token for, CRU_FATAL for
- * memory, CRU_USAGE while building.
+ * All agree with Hugging Face tokenizers 0.23.3 id for id. A model is built by one thread and then read by
+ * any; scratch is one thread's. Time a piece: WordPiece and Unigram its bytes times the longest token's (at
+ * most CRU_TOKEN_BYTES_MOST), BPE n log n. Errors: CRU_BAD for a character that the vocabulary neither has
+ * nor has an unknown token for, CRU_FATAL for memory, CRU_USAGE while building.
  */
 #ifndef CRU_TOKENIZER_SUBWORD_MODEL_H
 #define CRU_TOKENIZER_SUBWORD_MODEL_H
@@ -34,10 +35,10 @@ struct cru_merge_rule {
 struct cru_subword_model { /* zeroed: WordLevel without tokens and CRU_NO_TOKEN not set */
     enum cru_model_kind kind;
     struct cru_token_trie trie;
-    uint32_t unknown;     /* CRU_NO_TOKEN: none */
-    uint32_t n_ids;       /* one more than the largest id */
+    uint32_t unknown; /* CRU_NO_TOKEN: none */
+    uint32_t n_ids;   /* one more than the largest id */
     /* WordPiece */
-    uint32_t inner;       /* where tokens for the inside of a word begin in the trie; CRU_TRIE_NONE: there are none */
+    uint32_t inner; /* where tokens for the inside of a word begin in the trie, or CRU_TRIE_NONE */
     uint64_t longest_word; /* characters; a longer one is unknown */
     /* Unigram and BPE */
     bool byte_fallback;
@@ -49,10 +50,12 @@ struct cru_subword_model { /* zeroed: WordLevel without tokens and CRU_NO_TOKEN 
     unsigned merge_bits;
     size_t n_merges;
     bool fuse_unknown, ignore_merges;
-    bool marks_begin; /* no token has U+2581 behind another character, so that no merge goes across */
+    bool
+        marks_begin; /* no token has U+2581 behind another character, so that no merge goes across */
 };
 
-/* Prepares what the tokens imply; behind the last token and merge. `prefix`: of WordPiece tokens inside a word. */
+/* Prepares what the tokens imply; behind the last token and merge. `prefix`: of WordPiece tokens inside
+ * a word. */
 enum cru_status cru_subword_model_finish(struct cru_subword_model *model, struct cru_span prefix,
                                          struct cru_error *err);
 /* The next merge; its parts and what they make must be tokens. */
@@ -62,7 +65,7 @@ enum cru_status cru_subword_model_merge(struct cru_subword_model *model, uint32_
 void cru_subword_model_release(struct cru_subword_model *model);
 
 /*
- *   best   [ - ][ 1: score 0+.. from 0 ][ - ][ 3: from 1 ]     Unigram: by byte position, the best path that ends there
+ *   best   [ - ][ 1: score, from 0 ][ - ][ 3: from 1 ]    Unigram: by byte position, the best path to it
  *   nodes  id, prev, next by symbol; merged away: id CRU_NO_TOKEN     BPE, with a heap of rank << 32 | symbol
  */
 struct cru_best_path {

@@ -124,11 +124,10 @@ static void decompose(struct chars *w, uint32_t c) {
         put_in_order(w, c);
         return;
     }
-    n = utf8proc_decompose_char(
-        (utf8proc_int32_t)c, points, POINTS_MOST,
-        compat ? UTF8PROC_DECOMPOSE | UTF8PROC_STABLE | UTF8PROC_COMPAT
-               : UTF8PROC_DECOMPOSE | UTF8PROC_STABLE,
-        &boundary);
+    n = utf8proc_decompose_char((utf8proc_int32_t)c, points, POINTS_MOST,
+                                compat ? UTF8PROC_DECOMPOSE | UTF8PROC_STABLE | UTF8PROC_COMPAT
+                                       : UTF8PROC_DECOMPOSE | UTF8PROC_STABLE,
+                                &boundary);
     if (n > POINTS_MOST) n = 0;
     for (utf8proc_ssize_t i = 0; i < n; i++) put_in_order(w, (uint32_t)points[i]);
     if (n <= 0) put_in_order(w, c);

@@ -4,12 +4,12 @@
  *
  *   "Café"  --CHARS: NFD, drop nonspacing, lower-->  "cafe"  --PREPEND "▁"-->  "▁cafe"
  *
- * A step of CHARS does what concerns single characters, always in the order of the flags below, which is that of
- * BertNormalizer. All agree with Hugging Face tokenizers 0.23.3.
+ * A step of CHARS does what concerns single characters, always in the order of the flags below, which is
+ * that of BertNormalizer. All agree with Hugging Face tokenizers 0.23.3.
  *
- * A plan owns its memory, is made by one thread and read by any; a struct cru_norm_scratch is one thread's. Time is
- * linear in the text, memory a few times it. Errors: CRU_USAGE for a step that is not supported, CRU_BAD for a text
- * beyond the limits of a pattern, CRU_FATAL for memory.
+ * A plan owns its memory, is made by one thread and read by any; a struct cru_norm_scratch is one thread's.
+ * Time is linear in the text, memory a few times it. Errors: CRU_USAGE for a step that is not supported,
+ * CRU_BAD for a text beyond the limits of a pattern, CRU_FATAL for memory.
  */
 #ifndef CRU_TOKENIZER_SUBWORD_NORMALISE_H
 #define CRU_TOKENIZER_SUBWORD_NORMALISE_H
@@ -51,8 +51,8 @@ enum { CRU_NORM_STEPS_MOST = 32, CRU_NORM_TEXT_MOST = 256 };
 
 struct cru_norm_step {
     enum cru_norm_kind kind;
-    unsigned flags;              /* CRU_CHARS_* or CRU_STRIP_* */
-    unsigned char ascii[128];    /* CHARS: what becomes of it; 255: it goes */
+    unsigned flags;           /* CRU_CHARS_* or CRU_STRIP_* */
+    unsigned char ascii[128]; /* CHARS: what becomes of it; 255: it goes */
     struct cru_buffer pattern, content;
     struct cru_regex regex;
     struct cru_charsmap map;
@@ -63,14 +63,15 @@ struct cru_norm_plan { /* zeroed: no steps */
     struct cru_classes classes;
 };
 
-/* Appends a step. Patterns and contents are copied: `pattern` is the string or regular expression replaced, the base64
- * of a charsmap; `content` what is put there or in front. An empty pattern is refused. */
+/* Appends a step. Patterns and contents are copied: `pattern` is the string or regular expression
+ * replaced, the base64 of a charsmap; `content` what is put there or in front. An empty pattern is
+ * refused. */
 enum cru_status cru_norm_plan_add(struct cru_norm_plan *plan, enum cru_norm_kind kind,
                                   unsigned flags, struct cru_span pattern, struct cru_span content,
                                   struct cru_error *err);
 void cru_norm_plan_release(struct cru_norm_plan *plan);
-/* Whether the first character always stands for the first of the text, so that "the first piece" of a text is the one
- * that begins it. */
+/* Whether the first character always stands for the first of the text, so that "the first piece" of a
+ * text is the one that begins it. */
 bool cru_norm_plan_keeps_first(const struct cru_norm_plan *plan);
 
 struct cru_norm_scratch {

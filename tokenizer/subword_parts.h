@@ -21,7 +21,8 @@ struct cru_subword {
 extern "C" {
 #endif
 
-/* Fills a zeroed one; on an error it is partly filled. *byte_level: it is tokenizer.h's, and was not read. */
+/* Fills a zeroed one; on an error it is partly filled. *byte_level: it is tokenizer.h's, and was not
+ * read. */
 enum cru_status cru_subword_json_read(struct cru_span json, struct cru_subword *subword,
                                       bool *byte_level, struct cru_error *err);
 

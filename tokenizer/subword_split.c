@@ -122,7 +122,8 @@ static bool cut_at_marks(const struct cru_cut *cut, struct cru_span piece, bool 
                          struct cru_buffer *made, struct cru_borders *out) {
     size_t mark = strlen(cut->mark), begin = made->n;
     bool marked = piece.p[0] == ' ' || (piece.n >= mark && memcmp(piece.p, cut->mark, mark) == 0);
-    if (!marked && (cut->prepend == CRU_PREPEND_ALWAYS || (cut->prepend == CRU_PREPEND_FIRST && first)))
+    if (!marked &&
+        (cut->prepend == CRU_PREPEND_ALWAYS || (cut->prepend == CRU_PREPEND_FIRST && first)))
         cru_buffer_add(made, cut->mark, mark);
     for (const char *p = piece.p, *end = piece.p + piece.n, *space; p < end; p = space + 1) {
         space = memchr(p, ' ', (size_t)(end - p));
@@ -134,7 +135,8 @@ static bool cut_at_marks(const struct cru_cut *cut, struct cru_span piece, bool 
     if (!cut->split) return add(out, begin, made->n);
     while (begin < made->n) {
         size_t from = begin + 1;
-        const char *next = from < made->n ? memmem(made->p + from, made->n - from, cut->mark, mark) : NULL;
+        const char *next =
+            from < made->n ? memmem(made->p + from, made->n - from, cut->mark, mark) : NULL;
         size_t end = next ? (size_t)(next - made->p) : made->n;
         if (!add(out, begin, end)) return false;
         begin = end;

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The pre-tokenisers in front of WordPiece, Unigram and BPE over characters: each cuts every piece of the one before.
+ * The pre-tokenisers in front of WordPiece, Unigram and BPE over characters: each cuts every piece of the
+ * one before.
  *
  *   text         "it's 3 €"                            one stretch between added tokens, in normal form
  *   Bert         [it]['][s] [3] [€]                    white space is dropped
  *   Metaspace    [▁it]['..                             writes a new text: the others only move borders
  *
- * A plan is made by one thread and read by any; struct cru_cut_scratch is one thread's. Pieces are never empty. Errors:
- * CRU_USAGE for a step that is not supported, CRU_BAD for a text beyond the limits of a pattern, CRU_FATAL for memory.
+ * A plan is made by one thread and read by any; struct cru_cut_scratch is one thread's. Pieces are never
+ * empty. Errors: CRU_USAGE for a step that is not supported, CRU_BAD for a text beyond the limits of a
+ * pattern, CRU_FATAL for memory.
  */
 #ifndef CRU_TOKENIZER_SUBWORD_SPLIT_H
 #define CRU_TOKENIZER_SUBWORD_SPLIT_H
@@ -65,8 +67,8 @@ enum cru_status cru_cut_scratch_init(struct cru_cut_scratch *scratch,
 void cru_cut_scratch_release(struct cru_cut_scratch *scratch);
 void cru_cut_scratch_trim(struct cru_cut_scratch *scratch);
 
-/* Cuts a stretch (valid UTF-8) into scratch->pieces, borders in *text, which is the stretch or what was made of it. `first`:
- * it begins the whole text. */
+/* Cuts a stretch (valid UTF-8) into scratch->pieces, borders in *text, which is the stretch or what
+ * was made of it. `first`: it begins the whole text. */
 enum cru_status cru_cut_run(const struct cru_cut_plan *plan, struct cru_cut_scratch *scratch,
                             struct cru_span stretch, bool first, struct cru_span *text,
                             struct cru_error *err);

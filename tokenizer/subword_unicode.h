@@ -33,7 +33,8 @@ static inline unsigned cru_subword_class(uint32_t c) {
     return cru_subword_bits[cru_subword_block[c >> 7]][c & 127];
 }
 
-/* Every step-th of first..last has its lower case delta behind it. Sorted. U+0130 is in no run: it becomes two. */
+/* Every step-th of first..last has its lower case delta behind it. Sorted. U+0130 is in no run: it
+ * becomes two. */
 struct cru_lower_run {
     uint32_t first, last, step;
     int32_t delta;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tokens by their bytes, for those who ask "which of them begin here". A trie whose edges are one hash table:
+ * Tokens by their bytes, for those who ask "which of them begin here". A trie whose edges are one hash
+ * table:
  *
- *   "do" "dog"      (0)-d->(1)-o->(2)-g->(3)       slots  [ (1,'o') -> 2 ][ - ][ (0,'d') -> 1 ][ (2,'g') -> 3 ]
- *                              value 17   value 4  value  [ - - 17 4 ]     by node
+ *   "do" "dog"   (0)-d->(1)-o->(2)-g->(3)   slots  [ (1,'o') -> 2 ][ - ][ (0,'d') -> 1 ][ (2,'g') -> 3 ]
+ *                                             value  [ - ][ - ][ 17 ][ 4 ]   by node
  *
- * A step is one look-up, whatever the vocabulary. Built by one thread, then read by any. Errors: CRU_FATAL for memory,
- * CRU_USAGE when the tokens are too many.
+ * A step is one look-up, whatever the vocabulary. Built by one thread, then read by any. Errors: CRU_FATAL
+ * for memory, CRU_USAGE when the tokens are too many.
  */
 #ifndef CRU_TOKENIZER_TOKEN_TRIE_H
 #define CRU_TOKENIZER_TOKEN_TRIE_H
@@ -26,13 +27,13 @@ struct cru_token_trie { /* zeroed: empty */
     struct cru_trie_edge *slots;
     uint32_t *value;
     uint32_t n_nodes, nodes_capacity;
-    unsigned bits; /* 2^bits slots */
+    unsigned bits;  /* 2^bits slots */
     size_t longest; /* bytes */
 };
 
 /* A token given twice has the later value. */
-enum cru_status cru_token_trie_add(struct cru_token_trie *trie, struct cru_span token, uint32_t value,
-                                   struct cru_error *err);
+enum cru_status cru_token_trie_add(struct cru_token_trie *trie, struct cru_span token,
+                                   uint32_t value, struct cru_error *err);
 void cru_token_trie_release(struct cru_token_trie *trie);
 
 /* The node behind `node` by one byte; 0 when there is none. */

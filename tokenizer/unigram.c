@@ -16,7 +16,8 @@ static void offer(struct cru_best_path *to, double score, uint32_t from, uint32_
     if (to->from == UINT32_MAX || score > to->score) *to = (struct cru_best_path){score, from, id};
 }
 
-/* The best path to each position. Every position between two characters is reached, by a token or as unknown. */
+/* The best path to each position. Every position between two characters is reached, by a token or as
+ * unknown. */
 static bool find_paths(const struct cru_subword_model *m, struct cru_best_path *best,
                        const unsigned char *p, size_t n) {
     unsigned length;
@@ -42,8 +43,7 @@ static bool find_paths(const struct cru_subword_model *m, struct cru_best_path *
 /* Appends the ids of a stretch of the path, last byte first. */
 static bool add_backwards(const struct cru_subword_model *m, const unsigned char *p, size_t from,
                           size_t to, struct cru_ids *ids) {
-    uint32_t id = cru_token_trie_find(
-        &m->trie, cru_span_make((const char *)p + from, to - from));
+    uint32_t id = cru_token_trie_find(&m->trie, cru_span_make((const char *)p + from, to - from));
     bool bytes = id == CRU_TRIE_NONE && m->byte_fallback;
     for (size_t i = from; i < to && bytes; i++) bytes = m->byte_ids[p[i]] != CRU_NO_TOKEN;
     if (!cru_ids_room(ids, bytes ? to - from : 1)) return false;
@@ -66,7 +66,8 @@ enum cru_status cru_unigram_encode(const struct cru_subword_model *m,
         size_t from = b->from;
         /* Neighbours that are unknown are one. */
         if (b->id == m->unknown)
-            while (from > 0 && scratch->best[from].id == m->unknown) from = scratch->best[from].from;
+            while (from > 0 && scratch->best[from].id == m->unknown)
+                from = scratch->best[from].from;
         if (!add_backwards(m, p, from, end, ids)) return cru_fail_memory(err, "token ids");
         end = from;
     }

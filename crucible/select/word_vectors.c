@@ -76,10 +76,10 @@ static enum cru_status open_npy(struct cru_word_vectors *v, const char *path,
 static enum cru_status open_list(struct cru_word_vectors *v, const char *path, const char *name,
                                  enum cru_dtype first, enum cru_dtype last, struct list *list,
                                  uint64_t *count, struct cru_error *err) {
-    struct cru_tensor t;
+    struct cru_tensor t = {.dimensions = 0};
     bool found;
-    enum cru_status status = cru_safetensors_list(cru_span_make(v->map, v->size), v->size, path,
-                                                  name, &t, &found, err);
+    enum cru_status status =
+        cru_safetensors_list(cru_span_make(v->map, v->size), v->size, path, name, &t, &found, err);
     if (status || !found) return status;
     if (t.dtype < first || t.dtype > last)
         return cru_fail(err, CRU_FATAL, "word vectors: '%s': %s is not of %s", path, name,
@@ -95,15 +95,16 @@ static enum cru_status open_lists(struct cru_word_vectors *v, const char *path,
     uint64_t weights = 0;
     enum cru_status status =
         open_list(v, path, "mapping", CRU_I32, CRU_I64, &v->mapping, &v->tokens, err);
-    if (!status) status = open_list(v, path, "weights", CRU_F32, CRU_F64, &v->weights, &weights, err);
+    if (!status)
+        status = open_list(v, path, "weights", CRU_F32, CRU_F64, &v->weights, &weights, err);
     if (status) return status;
     if (v->weights.p && weights != v->tokens)
         return cru_fail(err, CRU_FATAL, "word vectors: '%s': %llu weights for %llu tokens", path,
                         (unsigned long long)weights, (unsigned long long)v->tokens);
     for (uint64_t i = 0; v->mapping.p && i < v->tokens; i++)
         if (row_of(v, i) >= v->n)
-            return cru_fail(err, CRU_FATAL, "word vectors: '%s': mapping: token %llu has no row", path,
-                            (unsigned long long)i);
+            return cru_fail(err, CRU_FATAL, "word vectors: '%s': mapping: token %llu has no row",
+                            path, (unsigned long long)i);
     return CRU_OK;
 }
 

@@ -26,7 +26,8 @@ void cru_static_view_free(struct cru_static_view *view); /* NULL is fine */
 const struct cru_word_vectors *cru_static_view_vectors(const struct cru_static_view *view);
 
 /* The ids whose vectors make the mean of a text, or of its first CRU_EMBED_TEXT bytes, into `ids`, which is cleared
- * first. As in the packages that these models are for, an added token written in a text is that token, and the
+ * first. As in the packages that these models are for, an added token written in a text is that token, and
+ * the
  * unknown token is left out where word_vectors.h says so. CRU_BAD for a text that cannot be encoded. */
 enum cru_status cru_static_view_ids(struct cru_static_view *view, struct cru_span text,
                                     struct cru_ids *ids, struct cru_error *err);

@@ -7,24 +7,35 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define BPE(more) \
-    "{\"pre_tokenizer\":{\"type\":\"Metaspace\",\"prepend_scheme\":\"first\",\"split\":false},\"model\":{\"type\":\"BPE\"," more \
-    "\"unk_token\":\"?\",\"vocab\":{\"?\":0,\"a\":1,\"b\":2,\"ab\":3,\"\xE2\x96\x81\":4,\"\xE2\x96\x81" "a\":5,\"aba\":6," \
+#define BPE(more)                                                                                  \
+    "{\"pre_tokenizer\":{\"type\":\"Metaspace\",\"prepend_scheme\":\"first\",\"split\":false},"    \
+    "\"model\":{\"type\":\"BPE\"," more "\"unk_token\":\"?\",\"vocab\":{\"?\":0,\"a\":1,\"b\":2,"  \
+                                        "\"ab\":3,\"\xE2\x96\x81\":4,\"\xE2\x96\x81"               \
+    "a\":5,\"aba\":6,"                                                                             \
     "\"<0xC3>\":7,\"<0xA9>\":8},\"merges\":[\"a b\",\"ab a\",\"\xE2\x96\x81 a\"]}}"
 
 static const char *const models[] = {
-    "{\"normalizer\":{\"type\":\"BertNormalizer\"},\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},\"added_tokens\":["
-    "{\"content\":\"a b\",\"lstrip\":true,\"rstrip\":true},{\"content\":\"[b]\",\"normalized\":false,\"single_word\":true}],"
+    "{\"normalizer\":{\"type\":\"BertNormalizer\"},\"pre_tokenizer\":{\"type\":"
+    "\"BertPreTokenizer\"},\"added_tokens\":["
+    "{\"content\":\"a "
+    "b\",\"lstrip\":true,\"rstrip\":true},{\"content\":\"[b]\",\"normalized\":false,\"single_"
+    "word\":true}],"
     "\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"[UNK]\":0,\"a\":1,\"##b\":2,\"##ab\":3}}}",
-    "{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Nmt\"},{\"type\":\"NFKC\"},{\"type\":\"Lowercase\"},"
-    "{\"type\":\"Replace\",\"pattern\":{\"Regex\":\" {2,}\"},\"content\":\" \"},{\"type\":\"Strip\"}]},\"pre_tokenizer\":"
-    "{\"type\":\"Metaspace\"},\"model\":{\"type\":\"Unigram\",\"unk_id\":0,\"byte_fallback\":true,\"vocab\":[[\"?\",0],[\"a\",-1],"
+    "{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Nmt\"},{\"type\":\"NFKC\"}"
+    ",{\"type\":\"Lowercase\"},"
+    "{\"type\":\"Replace\",\"pattern\":{\"Regex\":\" {2,}\"},\"content\":\" "
+    "\"},{\"type\":\"Strip\"}]},\"pre_tokenizer\":"
+    "{\"type\":\"Metaspace\"},\"model\":{\"type\":\"Unigram\",\"unk_id\":0,\"byte_fallback\":true,"
+    "\"vocab\":[[\"?\",0],[\"a\",-1],"
     "[\"\xE2\x96\x81\",-2],[\"ab\",-1.5],[\"<0x41>\",0]]}}",
     BPE("\"byte_fallback\":true,\"fuse_unk\":true,"),
     BPE("\"ignore_merges\":true,"),
-    "{\"normalizer\":{\"type\":\"NFD\"},\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Whitespace\"},"
-    "{\"type\":\"Digits\"},{\"type\":\"Punctuation\",\"behavior\":\"MergedWithNext\"},{\"type\":\"CharDelimiterSplit\","
-    "\"delimiter\":\"-\"}]},\"model\":{\"type\":\"WordLevel\",\"vocab\":{\"?\":0,\"a\":1},\"unk_token\":\"?\"}}",
+    "{\"normalizer\":{\"type\":\"NFD\"},\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":"
+    "[{\"type\":\"Whitespace\"},"
+    "{\"type\":\"Digits\"},{\"type\":\"Punctuation\",\"behavior\":\"MergedWithNext\"},{\"type\":"
+    "\"CharDelimiterSplit\","
+    "\"delimiter\":\"-\"}]},\"model\":{\"type\":\"WordLevel\",\"vocab\":{\"?\":0,\"a\":1},\"unk_"
+    "token\":\"?\"}}",
 };
 
 static void encode(struct cru_subword_encoder *e, struct cru_span text, enum cru_special special,
@@ -42,7 +53,8 @@ static void use(struct cru_subword *s, struct cru_span text) {
     encode(e, text, CRU_SPECIAL_TEXT, &again);
     encode(e, CRU_SPAN("an other text"), CRU_SPECIAL_TEXT, &again);
     encode(e, text, CRU_SPECIAL_RECOGNISE, &again);
-    if (first.n != again.n || (first.n && memcmp(first.p, again.p, first.n * sizeof *first.p))) abort();
+    if (first.n != again.n || (first.n && memcmp(first.p, again.p, first.n * sizeof *first.p)))
+        abort();
     cru_ids_release(&first);
     cru_ids_release(&again);
     cru_subword_encoder_free(e);
@@ -83,7 +95,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         json = cru_span_of(models[data[0]]);
         text = cru_span_make((const char *)data + 1, size - 1);
     } else if (data[0] == 255) {
-        use_charsmap(cru_span_make((const char *)data + 1, size - 1), CRU_SPAN("Abc\r\n e\xCC\x81 \xEF\xAC\x81\xE1\x84\x80\xE1\x85\xA1"));
+        use_charsmap(cru_span_make((const char *)data + 1, size - 1),
+                     CRU_SPAN("Abc\r\n e\xCC\x81 \xEF\xAC\x81\xE1\x84\x80\xE1\x85\xA1"));
         return 0;
     }
     if (cru_subword_from_json(json, &s, &err) == CRU_OK && s) use(s, text);

@@ -152,12 +152,17 @@ static void test_lists(void **state) {
     static const struct {
         const char *header, *why;
     } bad[] = {
-        {"{" MATRIX ",\"mapping\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[4,20]}}", "mapping is not of I32"},
-        {"{" MATRIX ",\"weights\":{\"dtype\":\"I8\",\"shape\":[4],\"data_offsets\":[4,8]}}", "weights is not of F32"},
+        {"{" MATRIX ",\"mapping\":{\"dtype\":\"F32\",\"shape\":[4],\"data_offsets\":[4,20]}}",
+         "mapping is not of I32"},
+        {"{" MATRIX ",\"weights\":{\"dtype\":\"I8\",\"shape\":[4],\"data_offsets\":[4,8]}}",
+         "weights is not of F32"},
         {"{" MATRIX "," WEIGHTS "}", "4 weights for 2 tokens"},
-        {"{" MATRIX ",\"mapping\":{\"dtype\":\"I32\",\"shape\":[4],\"data_offsets\":[0,16]}}", "token 0 has no row"},
-        {"{" MATRIX ",\"mapping\":{\"dtype\":\"I32\",\"shape\":[3],\"data_offsets\":[4,20]}}", "impossible shape"},
-        {"{" MATRIX ",\"mapping\":{\"dtype\":\"I32\",\"shape\":[4],\"data_offsets\":[16,32]}}", "cut"},
+        {"{" MATRIX ",\"mapping\":{\"dtype\":\"I32\",\"shape\":[4],\"data_offsets\":[0,16]}}",
+         "token 0 has no row"},
+        {"{" MATRIX ",\"mapping\":{\"dtype\":\"I32\",\"shape\":[3],\"data_offsets\":[4,20]}}",
+         "impossible shape"},
+        {"{" MATRIX ",\"mapping\":{\"dtype\":\"I32\",\"shape\":[4],\"data_offsets\":[16,32]}}",
+         "cut"},
     };
     struct cru_word_vectors *v;
     struct cru_error err;
@@ -174,9 +179,10 @@ static void test_lists(void **state) {
     cru_word_vectors_add(v, ids, 5, sums);
     assert_true(sums[0] == 4 && sums[1] == 3);
     cru_word_vectors_free(v);
-    assert_int_equal(open_lists("{\"m\":{\"dtype\":\"I8\",\"shape\":[2,2],\"data_offsets\":[0,4]}," WEIGHTS "}", data, &v,
-                                &err),
-                     CRU_OK);
+    assert_int_equal(
+        open_lists("{\"m\":{\"dtype\":\"I8\",\"shape\":[2,2],\"data_offsets\":[0,4]}," WEIGHTS "}",
+                   data, &v, &err),
+        CRU_OK);
     assert_false(cru_word_vectors_drop_unknown(v));
     cru_word_vectors_free(v);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

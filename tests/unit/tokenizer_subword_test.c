@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * WordPiece, WordLevel, Unigram and BPE over characters: the ids that Hugging Face tokenizers 0.23.3 gave awkward strings
- * (tests/golden/subword_golden.xz, written by tests/bench/subword_golden.py), what is refused and why, and texts that
- * would take a quadratic algorithm an hour.
+ * WordPiece, WordLevel, Unigram and BPE over characters: the ids that Hugging Face tokenizers 0.23.3 gave
+ * awkward strings (tests/golden/subword_golden.xz, written by tests/bench/subword_golden.py), what is
+ * refused and why, and texts that would take a quadratic algorithm an hour.
  *
  * Run from the source directory.
  */
@@ -27,7 +27,8 @@ static struct cru_subword *load(struct cru_span json) {
     return s;
 }
 
-static struct cru_ids encode(struct cru_subword *s, struct cru_span text, enum cru_special special) {
+static struct cru_ids encode(struct cru_subword *s, struct cru_span text,
+                             enum cru_special special) {
     struct cru_subword_encoder *e = cru_subword_encoder_new(s);
     struct cru_ids ids = {NULL, 0, 0};
     assert_non_null(e);
@@ -55,8 +56,7 @@ static char *read_text(const char *p, const char *end, size_t *n, struct cru_ids
     *n = *p == '-' ? 0 : (size_t)(hex_end - p) / 2;
     char *text = malloc(*n + (*n == 0));
     assert_non_null(text);
-    for (size_t i = 0; i < *n; i++)
-        text[i] = (char)(nibble(p[2 * i]) << 4 | nibble(p[2 * i + 1]));
+    for (size_t i = 0; i < *n; i++) text[i] = (char)(nibble(p[2 * i]) << 4 | nibble(p[2 * i + 1]));
     for (p = hex_end; p < end;) {
         uint32_t id = 0;
         for (p++; p < end && *p != ' '; p++) id = id * 10 + (uint32_t)(*p - '0');
@@ -75,7 +75,8 @@ static void check_text(struct cru_subword *s, struct cru_subword_encoder *e, con
         fail_msg("%s", err.message);
     if (got.n != want.n || (got.n && memcmp(got.p, want.p, got.n * sizeof *got.p)))
         fail_msg("%s: %zu ids for %zu: '%.*s'", model, got.n, want.n, (int)n, text);
-    alone = encode(s, cru_span_make(text, n), CRU_SPECIAL_RECOGNISE); /* what was before leaves no trace */
+    alone = encode(s, cru_span_make(text, n),
+                   CRU_SPECIAL_RECOGNISE); /* what was before leaves no trace */
     assert_int_equal(alone.n, got.n);
     if (got.n) assert_memory_equal(alone.p, got.p, got.n * sizeof *got.p);
     cru_ids_release(&alone);
@@ -140,7 +141,14 @@ static void encode_run(const char *name, struct cru_subword *s, const char *unit
 }
 
 static void encode_long(const char *name, struct cru_subword *s) {
-    static const char *const units[] = {"a", "=", " ", "ab", "\xE2\x96\x81", "\xCC\x81\xCC\xA3", "[MASK", "<r> ",
+    static const char *const units[] = {"a",
+                                        "=",
+                                        " ",
+                                        "ab",
+                                        "\xE2\x96\x81",
+                                        "\xCC\x81\xCC\xA3",
+                                        "[MASK",
+                                        "<r> ",
                                         "\xF0\x9F\x98\x80"};
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) encode_run(name, s, units[i]);
 }
@@ -153,17 +161,20 @@ static void words_of_a_mebibyte(void **state) {
 /* ---- small vocabularies made here ---- */
 
 #define LEVEL "\"model\":{\"type\":\"WordLevel\",\"vocab\":{\"a\":0,\"b\":1},\"unk_token\":\"?\"}"
-#define PIECE "\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"[UNK]\":0,\"a\":1,\"##b\":2,\"\xC3\xA9\":3}}"
+#define PIECE                                                                                      \
+    "\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"[UNK]\":0,\"a\":1,\"##b\":2,\"\xC3\xA9\":3}}"
 #define CUT "\"pre_tokenizer\":{\"type\":\"WhitespaceSplit\"},"
 
 static void byte_level_is_left(void **state) {
     struct cru_subword *s = NULL;
     (void)state;
-    assert_int_equal(cru_subword_from_json(
-                         CRU_SPAN("{\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Digits\"},"
-                                  "{\"type\":\"ByteLevel\"}]},\"model\":{\"type\":\"BPE\",\"vocab\":{},\"merges\":[]}}"),
-                         &s, &err),
-                     CRU_OK);
+    assert_int_equal(
+        cru_subword_from_json(CRU_SPAN("{\"pre_tokenizer\":{\"type\":\"Sequence\","
+                                       "\"pretokenizers\":[{\"type\":\"Digits\"},"
+                                       "{\"type\":\"ByteLevel\"}]},\"model\":{\"type\":\"BPE\","
+                                       "\"vocab\":{},\"merges\":[]}}"),
+                              &s, &err),
+        CRU_OK);
     assert_null(s);
     assert_int_equal(cru_subword_load("tests/golden", &s, &err), CRU_FATAL);
     assert_int_equal(cru_subword_load("tests/golden/none.json", &s, &err), CRU_FATAL);
@@ -177,35 +188,50 @@ static void refused(void **state) {
     } rows[] = {
         {"{", "tokenizer.json: "},
         {"{}", "no model"},
-        {"{\"normalizer\":{\"type\":\"ByteLevel\"}," LEVEL "}", "normalizer: 'ByteLevel' is not supported"},
-        {"{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Odd\"}]}," LEVEL "}", "'Odd' is not"},
-        {"{\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"String\":\"\"},\"content\":\"x\"}," LEVEL "}",
+        {"{\"normalizer\":{\"type\":\"ByteLevel\"}," LEVEL "}",
+         "normalizer: 'ByteLevel' is not supported"},
+        {"{\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Odd\"}]}," LEVEL "}",
+         "'Odd' is not"},
+        {"{\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"String\":\"\"},\"content\":\"x\"}"
+         "," LEVEL "}",
          "normalizer: Replace: Replace of nothing"},
-        {"{\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"(?<=a)*\"},\"content\":\"x\"}," LEVEL "}",
+        {"{\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"Regex\":\"(?<=a)*\"},\"content\":"
+         "\"x\"}," LEVEL "}",
          "normalizer: Replace: "},
         {"{\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"\"}," LEVEL "}",
          "normalizer: Precompiled: not a table"},
         {"{\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"!!!!\"}," LEVEL "}",
          "normalizer: Precompiled: not in base64"},
-        {"{\"pre_tokenizer\":{\"type\":\"UnicodeScripts\"}," LEVEL "}", "pre_tokenizer: 'UnicodeScripts' is not"},
-        {"{\"pre_tokenizer\":{\"type\":\"ByteLevel\"}," LEVEL "}", "pre_tokenizer: 'ByteLevel' is not"},
-        {"{\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"__\"}," LEVEL "}", "is no character"},
-        {"{\"pre_tokenizer\":{\"type\":\"Metaspace\",\"prepend_scheme\":\"last\"}," LEVEL "}", "'last' is not"},
-        {"{\"normalizer\":{\"type\":\"Strip\"},\"pre_tokenizer\":{\"type\":\"Metaspace\",\"prepend_scheme\":\"first\"}," LEVEL
-         "}",
+        {"{\"pre_tokenizer\":{\"type\":\"UnicodeScripts\"}," LEVEL "}",
+         "pre_tokenizer: 'UnicodeScripts' is not"},
+        {"{\"pre_tokenizer\":{\"type\":\"ByteLevel\"}," LEVEL "}",
+         "pre_tokenizer: 'ByteLevel' is not"},
+        {"{\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"__\"}," LEVEL "}",
+         "is no character"},
+        {"{\"pre_tokenizer\":{\"type\":\"Metaspace\",\"prepend_scheme\":\"last\"}," LEVEL "}",
+         "'last' is not"},
+        {"{\"normalizer\":{\"type\":\"Strip\"},\"pre_tokenizer\":{\"type\":\"Metaspace\",\"prepend_"
+         "scheme\":\"first\"}," LEVEL "}",
          "prepend_scheme first"},
         {"{\"model\":{\"type\":\"Odd\"}}", "model: 'Odd' is not supported"},
         {"{\"model\":{\"type\":\"WordLevel\"}}", "model: no vocab"},
         {"{\"model\":{\"type\":\"WordLevel\",\"vocab\":{\"a\":\"b\"}}}", "an id that is no number"},
         {"{\"model\":{\"type\":\"WordLevel\",\"vocab\":{\"a\":4294967295}}}", "too large an id"},
         {"{\"model\":{\"type\":\"Unigram\",\"vocab\":[[\"a\"]]}}", "no token with its score"},
-        {"{\"model\":{\"type\":\"Unigram\",\"unk_id\":1,\"vocab\":[[\"a\",-1]]}}", "unk_id is beyond"},
-        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[\"a a\"]}}", "'a a' is not of tokens"},
+        {"{\"model\":{\"type\":\"Unigram\",\"unk_id\":1,\"vocab\":[[\"a\",-1]]}}",
+         "unk_id is beyond"},
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[\"a a\"]}}",
+         "'a a' is not of tokens"},
         {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[\"a\"]}}", "no pair"},
-        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[],\"unk_token\":\"u\"}}", "unk_token is not"},
-        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[],\"dropout\":0.1}}", "dropout"},
-        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[],\"end_of_word_suffix\":\"</w>\"}}", "suffixes"},
-        {"{\"normalizer\":{\"type\":\"Lowercase\"},\"added_tokens\":[{\"content\":\"<A>\"},{\"content\":\"<a>\"}]," LEVEL "}",
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[],\"unk_token\":\"u\"}}",
+         "unk_token is not"},
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[],\"dropout\":0.1}}",
+         "dropout"},
+        {"{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[],\"end_of_word_suffix\":\"<"
+         "/w>\"}}",
+         "suffixes"},
+        {"{\"normalizer\":{\"type\":\"Lowercase\"},\"added_tokens\":[{\"content\":\"<A>\"},{"
+         "\"content\":\"<a>\"}]," LEVEL "}",
          "'<a>' is there twice"},
     };
     (void)state;
@@ -230,7 +256,8 @@ static void long_tokens(void **state) {
     cru_buffer_release(&json);
 }
 
-static void check_ids(struct cru_subword *s, const char *text, enum cru_special special, const uint32_t *want, size_t n) {
+static void check_ids(struct cru_subword *s, const char *text, enum cru_special special,
+                      const uint32_t *want, size_t n) {
     struct cru_ids ids = encode(s, cru_span_of(text), special);
     assert_int_equal(ids.n, n);
     if (n) assert_memory_equal(ids.p, want, n * sizeof *want);
@@ -244,7 +271,8 @@ static void unknown(void **state) {
     (void)state;
     assert_int_equal(cru_subword_unknown(s), CRU_NO_TOKEN);
     assert_int_equal(cru_subword_encode(e, CRU_SPAN("b a"), CRU_SPECIAL_TEXT, &ids, &err), CRU_OK);
-    assert_int_equal(cru_subword_encode(e, CRU_SPAN("a b c"), CRU_SPECIAL_TEXT, &ids, &err), CRU_BAD);
+    assert_int_equal(cru_subword_encode(e, CRU_SPAN("a b c"), CRU_SPECIAL_TEXT, &ids, &err),
+                     CRU_BAD);
     assert_int_equal(ids.n, 2); /* what was there stays */
     cru_ids_release(&ids);
     cru_subword_encoder_free(e);
@@ -257,11 +285,13 @@ static void unknown(void **state) {
 
 /* Bytes that are no UTF-8 are U+FFFD; added tokens are text when they shall be. */
 static void bytes_and_added_tokens(void **state) {
-    struct cru_subword *s = load(CRU_SPAN("{" CUT "\"added_tokens\":[{\"content\":\"<x>\",\"normalized\":false}],"
-                                          "\"model\":{\"type\":\"WordLevel\",\"vocab\":{\"?\":0,\"\xEF\xBF\xBD\":1,\"a<x>\":2},"
-                                          "\"unk_token\":\"?\"}}"));
+    struct cru_subword *s = load(CRU_SPAN(
+        "{" CUT "\"added_tokens\":[{\"content\":\"<x>\",\"normalized\":false}],"
+        "\"model\":{\"type\":\"WordLevel\",\"vocab\":{\"?\":0,\"\xEF\xBF\xBD\":1,\"a<x>\":2},"
+        "\"unk_token\":\"?\"}}"));
     (void)state;
-    check_ids(s, "\xFF \xE2\x82 a<x> \xC3\xA9", CRU_SPECIAL_TEXT, (const uint32_t[]){1, 1, 2, 0}, 4);
+    check_ids(s, "\xFF \xE2\x82 a<x> \xC3\xA9", CRU_SPECIAL_TEXT, (const uint32_t[]){1, 1, 2, 0},
+              4);
     check_ids(s, "a<x> <x>", CRU_SPECIAL_RECOGNISE, (const uint32_t[]){0, 3, 3}, 3);
     check_ids(s, "", CRU_SPECIAL_RECOGNISE, NULL, 0);
     cru_subword_free(s);
