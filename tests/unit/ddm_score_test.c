@@ -223,7 +223,7 @@ static void naive_signal(struct naive *x, size_t k) {
 }
 
 static void naive_path(struct naive *x) {
-    const long double th = 0.25L, A = 0.35L, B = -0.10L, sg = 0.15L;
+    const long double th = 0.5L, A = 0.35L, B = -0.10L, sg = 0.212L;
     long double m = 0, var = 0, integral = 0, above = 0, under = 0, low = 0;
     x->l = x->t = x->p_low = 0;
     x->first_low = -1;

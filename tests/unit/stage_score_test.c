@@ -97,7 +97,7 @@ static void make_lines(struct cru_buffer *store, const char **lines) {
         cru_buffer_add_string(store, "{\"text\":\"");
         for (uint64_t k = 0; k < repeat; k++)
             for (uint64_t w = 0; w < words / (repeat > 1 ? 4 : 1); w++)
-                cru_buffer_printf(store, "w%zux%llu%s", d, (unsigned long long)(w * w % (d + 7)),
+                cru_buffer_printf(store, "w%zux%llu%s", d, (unsigned long long)(w * w % (d + 61)),
                                   w % 20 == 19 ? "\\n\\n" : " ");
         cru_buffer_add_string(store, "\",\"n\":1}");
         cru_buffer_add(store, "", 1);
