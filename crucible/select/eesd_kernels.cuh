@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The kernels of eesd_cuda.cu, for Hopper cards (sm_90a). Device code only; everything is an
+ * The kernels of eesd_cards.cu, for Hopper cards (sm_90a). Device code only; everything is an
  * integer, so that the order in which blocks finish changes nothing.
  *
  * Rows lie in memory as the tensor cores want them in shared memory, so that one plain bulk copy
@@ -24,10 +24,10 @@
 
 #include <cstdint>
 
+#include "crucible/select/eesd_cards.cuh"
 #include "crucible/select/hopper_ptx.cuh"
 
 enum {
-    TILE = 128,    /* rows of a tile */
     PIECE = 16384, /* bytes: 128 of each row of a tile */
     UNIT = 16,     /* bytes that stay together */
     UNITS = 8,     /* units of a row in a piece */
@@ -43,7 +43,6 @@ enum {
     RAISE_BLOCKS = 4, /* a multiprocessor */
     BEST_THREADS = 256,
     BEST_BLOCKS = 4,
-    CARDS_MOST = 16,
 };
 
 /* Where the 16-byte unit u of a row lies. */
@@ -66,23 +65,6 @@ __device__ static inline void limit_weight(int32_t *limits, uint32_t row, uint32
     pair[0] = (uint8_t)weight;
     pair[2] = (uint8_t)(weight >> 8);
 }
-
-struct best {
-    int64_t gain;
-    uint64_t cost;
-    uint32_t position;
-    uint32_t found; /* 0: there is none */
-};
-
-/* What the kernels of one card share; lives on the card. */
-struct state {
-    uint64_t left;   /* of the budget */
-    uint64_t raised; /* rows raised by all picks */
-    uint32_t picked; /* so far */
-    uint32_t done;   /* nothing affordable is left */
-    uint32_t n_rows; /* rows the next pass meets */
-    uint32_t tickets[2];
-};
 
 /* ---- the pass ---- */
 
