@@ -48,7 +48,7 @@ static void beside(const char *model, bool directory, const char *name, struct c
 enum cru_status cru_static_view_open(const char *model, struct cru_static_view **view,
                                      struct cru_error *err) {
     struct cru_static_view *v = calloc(1, sizeof *v);
-    struct cru_buffer path;
+    struct cru_buffer path, inner;
     bool directory = is_directory(model);
     enum cru_status status = CRU_OK;
     *view = NULL;
@@ -56,6 +56,11 @@ enum cru_status cru_static_view_open(const char *model, struct cru_static_view *
     (void)pthread_mutex_init(&v->lock, NULL);
     v->unknown = CRU_NO_TOKEN;
     cru_buffer_init(&path);
+    cru_buffer_init(&inner);
+    if (directory) { /* where sentence-transformers keeps it */
+        beside(model, true, "0_StaticEmbedding", &inner);
+        if (!inner.failed && is_directory(inner.p)) model = inner.p;
+    }
     if (directory) {
         beside(model, true, "model.safetensors", &path);
         if (!path.failed && access(path.p, F_OK)) beside(model, true, "embeddings.npy", &path);
@@ -72,6 +77,7 @@ enum cru_status cru_static_view_open(const char *model, struct cru_static_view *
     }
     if (!status && !v->subword) status = cru_tokenizer_load(path.p, &v->tokenizer, err);
     cru_buffer_release(&path);
+    cru_buffer_release(&inner);
     if (status) {
         cru_static_view_free(v);
         return status;

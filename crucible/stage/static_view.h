@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The static view of embed and select: word vectors and the tokenizer that they are for. A model is
- * a directory with model.safetensors (or embeddings.npy) and tokenizer.json, or one such file with
- * tokenizer.json beside it. Lives here because word vectors know no tokenizer and a tokenizer no
- * documents. A byte-level BPE is read by tokenizer/tokenizer.h, all else by tokenizer/subword.h.
+ * a directory with model.safetensors (or embeddings.npy) and tokenizer.json, in itself or in its
+ * 0_StaticEmbedding, or one such file with tokenizer.json beside it. Lives here because word vectors
+ * know no tokenizer and a tokenizer no documents. A byte-level BPE is read by tokenizer/tokenizer.h, all else by tokenizer/subword.h.
  *
  * A view is shared by all threads of a stage; opening and freeing are for one.
  */

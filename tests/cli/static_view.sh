@@ -136,6 +136,9 @@ done
 crucible select -q --budget 2 --views static --static wordpiece --dim 64 wordpiece.jsonl >one
 crucible select -q --budget 2 --embeddings wordpiece.npy wordpiece.jsonl >two
 same one two
+mkdir -p sentence && cp -r keeps sentence/0_StaticEmbedding
+crucible embed -q --views static --static sentence --dim 64 keeps.jsonl -o one.npy
+same one.npy keeps.npy
 mv refused.json keeps/tokenizer.json
 expect_exit 64 crucible embed -q --views static --static keeps --dim 64 keeps.jsonl -o z.npy
 has stderr "normalizer: 'ByteLevel' is not supported"
