@@ -4,6 +4,10 @@
  * at once, and that strings end and hold no control characters; escapes and all other values that
  * pass through are checked by cru_json_valid (json_check.c), since On-Demand skips what nobody asks
  * for, and a broken value must not be passed on.
+ *
+ * In front of it stands a quick way for lines that are plain to see through, which decodes the text in
+ * the one pass that finds its end. It takes a line only if it is valid in every respect; all others,
+ * and what is wrong with them, are for simdjson.
  */
 #include <simdjson.h>
 
@@ -20,6 +24,7 @@ namespace ondemand = simdjson::ondemand;
 
 struct cru_json_parser {
     ondemand::parser parser;
+    bool library_only = false;
     char *padded = nullptr; /* for lookups */
     size_t padded_capacity = 0;
     ~cru_json_parser() { std::free(padded); }
@@ -31,6 +36,10 @@ extern "C" struct cru_json_parser *cru_json_parser_new(void) {
 
 extern "C" void cru_json_parser_free(struct cru_json_parser *parser) {
     delete parser;
+}
+
+extern "C" void cru_json_parser_library_only(struct cru_json_parser *parser) {
+    parser->library_only = true;
 }
 
 extern "C" bool cru_utf8_valid(struct cru_span s) {
@@ -114,18 +123,22 @@ static bool sound(cru_span raw) {
     return (string && !std::memchr(raw.p, '\\', raw.n)) || cru_json_valid(raw);
 }
 
-static cru_status take_text(reading *r, cru_span raw) {
+/* `decoded`: what stands in it, when that is known. */
+static cru_status take_text(reading *r, cru_span raw, const cru_span *decoded) {
     if (r->has_text) return bad(r->err, "the text field stands twice");
     if (raw.p[0] != '"') return bad(r->err, "the text field is not a string");
     if (raw.n < 2 || raw.p[raw.n - 1] != '"') return bad(r->err, "not valid JSON");
-    if (!cru_json_unescape(raw, &r->batch->arena, &r->doc->text))
+    if (decoded)
+        r->doc->text = *decoded;
+    else if (!cru_json_unescape(raw, &r->batch->arena, &r->doc->text))
         return bad(r->err,
                    cru_json_valid(raw) ? "the text field holds a bad escape" : "not valid JSON");
     r->has_text = true;
     return CRU_OK;
 }
 
-static cru_status take_field(reading *r, cru_span raw_name, cru_span raw) {
+static cru_status take_field(reading *r, cru_span raw_name, cru_span raw,
+                             const cru_span *decoded) {
     cru_doc *doc = r->doc;
     cru_span name = raw_name; /* what the key says; written again as it came */
     if (std::memchr(raw_name.p, '\\', raw_name.n)) {
@@ -140,7 +153,7 @@ static cru_status take_field(reading *r, cru_span raw_name, cru_span raw) {
     if (crucible) return take_meta(r, raw);
     cru_field_kind kind = CRU_FIELD_USER;
     if (text) {
-        cru_status s = take_text(r, raw);
+        cru_status s = take_text(r, raw, decoded);
         if (s) return s;
         kind = CRU_FIELD_TEXT;
     } else if (cru_span_is(name, "id")) {
@@ -165,13 +178,62 @@ static cru_status walk(reading *r, ondemand::parser *parser, const char *p, size
         if ((e = std::move(result).get(field))) return bad(r->err, simdjson::error_message(e));
         cru_span key = raw_key(field), raw;
         if ((e = raw_value(field.value(), &raw))) return bad(r->err, simdjson::error_message(e));
-        cru_status s = take_field(r, key, raw);
+        cru_status s = take_field(r, key, raw, nullptr);
         if (s) return s;
     }
     const char *rest;
     if (!document.current_location().get(rest))
         return bad(r->err, "bytes after the end of the object");
     return CRU_OK;
+}
+
+/* A member from its key's quote on; answers what follows it, NULL: not for the quick way. `text` is set to
+ * the bytes of a text field whose UTF-8 is plain ASCII. */
+static const char *quick_member(reading *r, const char *p, const char *end, cru_span *text) {
+    if (p == end || *p != '"') return nullptr;
+    bool high = false;
+    const char *from = ++p;
+    p = cru_text_plain_end(p, end, &high);
+    if (p >= end || *p != '"') return nullptr;
+    cru_span key = {from, static_cast<size_t>(p - from)}, decoded;
+    p = cru_json_space_end(p + 1, end);
+    if (p == end || *p != ':') return nullptr;
+    p = cru_json_space_end(p + 1, end);
+    bool is_text = cru_span_is(key, r->text_field) && !cru_span_is(key, "crucible");
+    high = false;
+    const char *q = is_text ? cru_json_string_take(p, end, &r->batch->arena, &decoded, &high)
+                            : cru_json_value_end(p, end);
+    if (!q) return nullptr;
+    cru_span raw = {p, static_cast<size_t>(q - p)};
+    if (is_text && !high) *text = raw;
+    if (take_field(r, key, raw, is_text ? &decoded : nullptr)) return nullptr;
+    return cru_json_space_end(q, end);
+}
+
+/* The whole line, or false; then the document may hold some of it. */
+static bool quick(reading *r, cru_span line) {
+    enum { MOST = 4 << 20 }; /* of a line that must be read again, not much memory is lost */
+    if (line.n > MOST || !cru_text_blocks_here()) return false;
+    const char *end = line.p + line.n, *p = cru_json_space_end(line.p, end);
+    cru_span ascii = {line.p, 0};
+    if (p == end || *p != '{') return false;
+    p = cru_json_space_end(p + 1, end);
+    for (;;) {
+        p = quick_member(r, p, end, &ascii);
+        if (!p || p == end) return false;
+        if (*p == '}') break;
+        if (*p != ',') return false;
+        p = cru_json_space_end(p + 1, end);
+    }
+    if (cru_json_space_end(p + 1, end) != end) return false;
+    const char *rest = ascii.p + ascii.n; /* its UTF-8 need not be looked at again */
+    return cru_utf8_valid(cru_span{line.p, static_cast<size_t>(ascii.p - line.p)}) &&
+           cru_utf8_valid(cru_span{rest, static_cast<size_t>(end - rest)});
+}
+
+static void empty(cru_doc *doc) {
+    doc->n_fields = doc->n_meta = 0;
+    doc->text = doc->id = cru_span{nullptr, 0};
 }
 
 extern "C" cru_status cru_json_document(cru_json_parser *parser, cru_span line,
@@ -193,17 +255,19 @@ extern "C" cru_status cru_json_document_in_place(cru_json_parser *parser, cru_sp
                                                  uint64_t number, cru_batch *batch, cru_doc *doc,
                                                  cru_error *err) {
     reading r = {batch, doc, text_field, err, false, false};
-    cru_status s = walk(&r, &parser->parser, line.p, line.n);
+    cru_status s = CRU_OK;
+    if (parser->library_only || !quick(&r, line)) {
+        empty(doc);
+        r.has_id = r.has_text = false;
+        s = walk(&r, &parser->parser, line.p, line.n);
+    }
     if (s == CRU_OK && !r.has_text) s = cru_fail(err, CRU_BAD, "no field '%s'", text_field);
     if (s == CRU_OK && !r.has_id) {
         doc->id = cru_arena_printf(&batch->arena, "%s#%llu", name,
                                    static_cast<unsigned long long>(number));
         if (!doc->id.p) s = cru_fail_memory(err, "document");
     }
-    if (s != CRU_OK) {
-        doc->n_fields = doc->n_meta = 0;
-        doc->text = doc->id = cru_span{nullptr, 0};
-    }
+    if (s != CRU_OK) empty(doc);
     return s;
 }
 

@@ -8,7 +8,7 @@
 
 enum { DEPTH = 256 };
 
-static const char *skip_space(const char *p, const char *end) {
+const char *cru_json_space_end(const char *p, const char *end) {
     while (p < end && (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r')) p++;
     return p;
 }
@@ -100,16 +100,16 @@ static const char *scalar_end(const char *p, const char *end) {
 }
 
 /* Iterative, with one bit of state a level: is it an object? */
-static const char *value_end(const char *p, const char *end) {
+const char *cru_json_value_end(const char *p, const char *end) {
     bool object[DEPTH];
     int depth = 0;
     for (;;) {
-        p = skip_space(p, end); /* a value, or the end of an empty container, stands here */
+        p = cru_json_space_end(p, end); /* a value, or the end of an empty container, stands here */
         if (p >= end) return NULL;
         if (*p == '{' || *p == '[') {
             if (depth == DEPTH) return NULL;
             object[depth] = *p == '{';
-            p = skip_space(p + 1, end);
+            p = cru_json_space_end(p + 1, end);
             if (p >= end) return NULL;
             if (*p == (object[depth] ? '}' : ']')) {
                 p++;
@@ -123,7 +123,7 @@ static const char *value_end(const char *p, const char *end) {
         }
         for (;;) { /* a value has ended: close containers or go to the next value */
             if (depth == 0) return p;
-            p = skip_space(p, end);
+            p = cru_json_space_end(p, end);
             if (p >= end) return NULL;
             if (*p == ',') {
                 p++;
@@ -135,39 +135,39 @@ static const char *value_end(const char *p, const char *end) {
         }
         if (!object[depth - 1]) continue;
     key:
-        p = skip_space(p, end);
+        p = cru_json_space_end(p, end);
         if (!(p = string_end(p, end))) return NULL;
-        p = skip_space(p, end);
+        p = cru_json_space_end(p, end);
         if (p >= end || *p != ':') return NULL;
         p++;
     }
 }
 
 bool cru_json_valid(struct cru_span json) {
-    return json.n > 0 && value_end(json.p, json.p + json.n) == json.p + json.n;
+    return json.n > 0 && cru_json_value_end(json.p, json.p + json.n) == json.p + json.n;
 }
 
 int cru_json_next_member(struct cru_span object, const char **at, struct cru_span *key,
                          struct cru_span *value) {
     const char *end = object.p + object.n, *p = *at;
     if (!p) {
-        p = skip_space(object.p, end);
+        p = cru_json_space_end(object.p, end);
         if (p >= end || *p != '{') return -1;
-        p = skip_space(p + 1, end);
+        p = cru_json_space_end(p + 1, end);
         if (p < end && *p == '}') return 0;
     } else {
-        p = skip_space(p, end);
+        p = cru_json_space_end(p, end);
         if (p < end && *p == '}') return 0;
         if (p >= end || *p != ',') return -1;
-        p = skip_space(p + 1, end);
+        p = cru_json_space_end(p + 1, end);
     }
     const char *q = string_end(p, end);
     if (!q) return -1;
     *key = cru_span_make(p + 1, (size_t)(q - p) - 2);
-    p = skip_space(q, end);
+    p = cru_json_space_end(q, end);
     if (p >= end || *p != ':') return -1;
-    p = skip_space(p + 1, end);
-    q = value_end(p, end);
+    p = cru_json_space_end(p + 1, end);
+    q = cru_json_value_end(p, end);
     if (!q) return -1;
     *value = cru_span_make(p, (size_t)(q - p));
     *at = q;
@@ -255,6 +255,32 @@ static const char *copy_plain(const char *p, const char *end, char **to) {
     while (p < end && *p != '\\') *out++ = *p++;
     *to = out;
     return p;
+}
+
+const char *cru_json_string_take(const char *p, const char *end, struct cru_arena *arena,
+                                 struct cru_span *text, bool *high) {
+    enum { AHEAD = 128 };
+    cru_text_blocks *blocks = cru_text_blocks_here();
+    if (!blocks || p >= end || *p != '"') return NULL;
+    const char *from = ++p;
+    p = cru_text_plain_end(p, end, high);
+    if (p >= end) return NULL;
+    *text = cru_span_make(from, (size_t)(p - from));
+    if (*p == '"') return p + 1;
+    char *start = cru_arena_alloc(arena, (size_t)(end - from) + AHEAD), *to = start;
+    if (!start) return NULL;
+    memcpy(start, from, (size_t)(p - from));
+    to += p - from;
+    for (;;) {
+        p = blocks(p, end, &to, high);
+        if (p >= end) return NULL;
+        if (*p == '"') break;
+        while (*p == '\\') /* others of one letter may stand between those that stopped the blocks */
+            if (!(p = unescape_one(p + 1, end, &to)) || p >= end) return NULL;
+        if ((unsigned char)*p < 0x20) return NULL;
+    }
+    *text = cru_span_make(start, (size_t)(to - start));
+    return p + 1;
 }
 
 bool cru_json_unescape_by(cru_escape_blocks *blocks, struct cru_span raw, struct cru_arena *arena,

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "crucible/base/base.h"
+#include "crucible/base/hash.h"
 #include "crucible/doc/json.h"
 #include "crucible/doc/json_check.h"
 
@@ -249,12 +250,78 @@ static void blocks_agree(void **state) {
     cru_arena_release(&arena);
 }
 
+/* The quick way and simdjson alone: equal answers, equal words for what is wrong, and equal documents. Lines are
+ * put together from pieces, some of them wrong, and cut here and there; the text's end stands at every
+ * place of a block. */
+static void quick_way_agrees(void **state) {
+    (void)state;
+    static const char *const pieces[] = {
+        "{",         "}",         ",",       ":",          " ",         "\"text\"", "\"id\"",  "\"crucible\"",
+        "\"u\"",     "\"te\\u0078t\"", "\"a b\"",   "\"\\n\\\"\"",  "\"\\ud83d\\ude00 \\u00e9\"", "\"\\ud83d\"", "\"\\x\"",
+        "1",         "-0.5e3",    "01",      "null",       "[1,{\"a\":[]}]", "{\"lang\":\"en\"}", "[1,]",   "\"\xc3\xa9\"",
+        "\"\xff\"",  "\"\x01\"",  "\t",      "\"",         "\\",        "\"\xe4\xb8\xad\xe6\x96\x87\\n\"", "tru"};
+    enum { PIECES = sizeof pieces / sizeof pieces[0] };
+    static const char *const values[] = {"\"a b\"", "1", "null", "[1,{\"a\":[]}]", "{\"lang\":\"en\"}", "\"\xc3\xa9\"",
+                                         "\"\\ud83d\"", "01", "\"\\x\""};
+    struct cru_json_parser *alone = cru_json_parser_new();
+    assert_non_null(alone);
+    cru_json_parser_library_only(alone);
+    struct cru_batch batch;
+    struct cru_buffer line, a, b;
+    struct cru_random g = {7};
+    cru_batch_init(&batch);
+    cru_buffer_init(&line);
+    cru_buffer_init(&a);
+    cru_buffer_init(&b);
+    size_t accepted = 0;
+    for (size_t i = 0; i < 60000; i++) {
+        cru_buffer_clear(&line);
+        if (i % 2) { /* an object, mostly right */
+            cru_buffer_add_char(&line, '{');
+            for (size_t k = 0, n = cru_random_next(&g) % 4; k < n; k++)
+                cru_buffer_printf(&line, "\"%s\": %s,", k == 1 ? "id" : k == 2 ? "crucible" : "u",
+                                  values[cru_random_next(&g) % (sizeof values / sizeof values[0])]);
+            cru_buffer_add_string(&line, "\"text\":\"");
+            for (size_t k = 0; k < i / 2 % 150; k++)
+                cru_buffer_add_string(&line, k % 37 == 36 ? "\\n" : k % 61 == 60 ? "\xc3\xa9" : "x");
+            if (i % 7 == 0) cru_buffer_add_string(&line, "\\\\");
+            cru_buffer_add_string(&line, i % 101 == 0 ? "\x02\"}" : i % 103 == 0 ? "}" : "\"}");
+            if (i % 23 == 0) line.n = cru_random_next(&g) % (line.n + 1);
+        } else {
+            for (size_t k = 0, n = cru_random_next(&g) % 16; k < n; k++)
+                cru_buffer_add_string(&line, pieces[cru_random_next(&g) % PIECES]);
+        }
+        struct cru_error err[2] = {{CRU_OK, ""}, {CRU_OK, ""}};
+        struct cru_span s = cru_span_make(line.p ? line.p : "", line.n);
+        cru_batch_clear(&batch);
+        assert_true(cru_batch_add(&batch) && cru_batch_add(&batch));
+        struct cru_doc *one = &batch.docs[0], *two = &batch.docs[1];
+        enum cru_status got = cru_json_document(parser, s, "text", "f", 7, &batch, one, &err[0]);
+        assert_int_equal(cru_json_document(alone, s, "text", "f", 7, &batch, two, &err[1]), got);
+        assert_string_equal(err[0].message, err[1].message);
+        accepted += got == CRU_OK;
+        assert_true(cru_span_eq(one->text, two->text) && cru_span_eq(one->id, two->id));
+        cru_buffer_clear(&a);
+        cru_buffer_clear(&b);
+        cru_json_render(one, "text", &a);
+        cru_json_render(two, "text", &b);
+        assert_true(cru_span_eq(cru_buffer_span(&a), cru_buffer_span(&b)));
+    }
+    assert_true(accepted > 10000);
+    cru_buffer_release(&line);
+    cru_buffer_release(&a);
+    cru_buffer_release(&b);
+    cru_batch_release(&batch);
+    cru_json_parser_free(alone);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(passes_through),         cmocka_unit_test(refuses),
         cmocka_unit_test(strings_at_every_place), cmocka_unit_test(decodes),
         cmocka_unit_test(finds_numbers),          cmocka_unit_test(changed_text_is_written_anew),
-        cmocka_unit_test(numbers_read_back),      cmocka_unit_test(blocks_agree)};
+        cmocka_unit_test(numbers_read_back),      cmocka_unit_test(blocks_agree),
+        cmocka_unit_test(quick_way_agrees)};
     parser = cru_json_parser_new();
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     cru_json_parser_free(parser);
