@@ -3,7 +3,11 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <sys/mman.h>
 #include <unistd.h>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 #include "crucible/base/base.h"
 #include "crucible/base/output.h"
@@ -34,8 +38,9 @@ struct cru_shard_writer {
     struct cru_crs_header header;
     struct cru_buffer index, rows, names, sums;
     uint32_t n_rows;
-    size_t block_n; /* bytes in `block` */
+    size_t block_n; /* bytes in `block`, which takes several checksums' worth: a write has its price */
     unsigned char *block;
+    struct cru_hasher *hasher; /* of the bytes behind the last checksum */
 
     /* The set. */
     struct cru_arena arena; /* names */
@@ -49,6 +54,7 @@ struct cru_shard_writer {
 };
 
 enum { TABLE_SLOTS = 2 * CRU_SHARD_MAX_SOURCES };
+enum { WRITE_BYTES = 4 * CRU_CRS_BLOCK_BYTES, HUGE_PAGE = 1 << 21 };
 
 static void writer_free(struct cru_shard_writer *w) {
     cru_buffer_release(&w->index);
@@ -60,6 +66,7 @@ static void writer_free(struct cru_shard_writer *w) {
     free(w->sources);
     free(w->table);
     free(w->block);
+    cru_hasher_free(w->hasher);
     free(w->counts);
     free(w->lengths);
     free(w->dir);
@@ -99,10 +106,14 @@ enum cru_status cru_shard_writer_open(const char *dir, const struct cru_shard_pa
     w->params.tokenizer_name = w->tokenizer_name;
     w->width = cru_shard_is_narrow(params) ? 2 : 4;
     w->dir = strdup(dir);
-    w->block = aligned_alloc(CRU_OUTPUT_ALIGNMENT, CRU_CRS_BLOCK_BYTES);
+    w->block = aligned_alloc(HUGE_PAGE, WRITE_BYTES);
+#ifdef MADV_HUGEPAGE
+    if (w->block) (void)madvise(w->block, WRITE_BYTES, MADV_HUGEPAGE); /* the device wants few pages */
+#endif
+    w->hasher = cru_hasher_new();
     w->counts = calloc(params->vocab_size, sizeof *w->counts);
     w->table = calloc(TABLE_SLOTS, sizeof *w->table);
-    if (!w->dir || !w->block || !w->counts || !w->table)
+    if (!w->dir || !w->block || !w->hasher || !w->counts || !w->table)
         s = cru_fail_memory(err, dir);
     else
         s = cru_shard_directory_prepare(dir, params->replace, &w->made_directory, &w->lock, err);
@@ -116,27 +127,63 @@ enum cru_status cru_shard_writer_open(const char *dir, const struct cru_shard_pa
 
 /* ---- Bytes of the body, a block at a time ---- */
 
-static enum cru_status flush_block(struct cru_shard_writer *w, struct cru_error *err) {
-    if (w->block_n == 0) return CRU_OK;
-    uint64_t sum = cru_hash64(w->block, w->block_n, 0);
-    cru_buffer_add(&w->sums, &sum, sizeof sum);
-    enum cru_status s = cru_output_write_block(w->out, w->block, w->block_n, err);
+/* Whole blocks go past the page cache, and what is left behind the last one does not. */
+static enum cru_status flush_blocks(struct cru_shard_writer *w, struct cru_error *err) {
+    size_t whole = w->block_n - w->block_n % CRU_CRS_BLOCK_BYTES, rest = w->block_n - whole;
     w->block_n = 0;
+    enum cru_status s = CRU_OK;
+    if (whole) s = cru_output_write_block(w->out, w->block, whole, err);
+    if (rest && s == CRU_OK) s = cru_output_write(w->out, w->block + whole, rest, err);
     return s;
+}
+
+static void add_sum(struct cru_shard_writer *w) {
+    uint64_t sum = cru_hasher_take(w->hasher);
+    cru_buffer_add(&w->sums, &sum, sizeof sum);
+}
+
+/* What fits into the block that has been begun, of n bytes or tokens of `width`. */
+static size_t room_in_block(const struct cru_shard_writer *w, size_t n, size_t width) {
+    size_t room = (CRU_CRS_BLOCK_BYTES - w->block_n % CRU_CRS_BLOCK_BYTES) / width;
+    return n < room ? n : room;
+}
+
+/* The bytes from block_n on are there, and have been hashed. */
+static enum cru_status filled(struct cru_shard_writer *w, size_t n, struct cru_error *err) {
+    w->block_n += n;
+    if (w->block_n % CRU_CRS_BLOCK_BYTES == 0) add_sum(w);
+    return w->block_n == WRITE_BYTES ? flush_blocks(w, err) : CRU_OK;
+}
+
+/* What comes to stand in the block is read again by the device only: it goes past the caches, which have
+ * better things to keep. */
+static void copy_past_caches(unsigned char *to, const unsigned char *p, size_t n) {
+#if defined(__SSE2__)
+    size_t head = -(uintptr_t)to & 15;
+    if (head > n) head = n;
+    memcpy(to, p, head);
+    to += head;
+    p += head;
+    n -= head;
+    for (; n >= 64; to += 64, p += 64, n -= 64)
+        for (int i = 0; i < 64; i += 16)
+            _mm_stream_si128((__m128i *)(void *)(to + i),
+                             _mm_loadu_si128((const __m128i *)(const void *)(p + i)));
+    _mm_sfence();
+#endif
+    memcpy(to, p, n);
 }
 
 static enum cru_status put(struct cru_shard_writer *w, const void *bytes, size_t n,
                            struct cru_error *err) {
     const unsigned char *p = bytes;
     while (n > 0) {
-        size_t take = CRU_CRS_BLOCK_BYTES - w->block_n;
-        if (take > n) take = n;
-        memcpy(w->block + w->block_n, p, take);
-        w->block_n += take;
+        size_t take = room_in_block(w, n, 1);
+        cru_hasher_add(w->hasher, p, take);
+        copy_past_caches(w->block + w->block_n, p, take);
         p += take;
         n -= take;
-        if (w->block_n < CRU_CRS_BLOCK_BYTES) break;
-        enum cru_status s = flush_block(w, err);
+        enum cru_status s = filled(w, take, err);
         if (s) return s;
     }
     return CRU_OK;
@@ -152,8 +199,7 @@ static enum cru_status put_zeros(struct cru_shard_writer *w, uint64_t n, struct 
 static enum cru_status put_ids(struct cru_shard_writer *w, const uint32_t *ids, size_t n,
                                struct cru_error *err) {
     while (n > 0) {
-        size_t take = (CRU_CRS_BLOCK_BYTES - w->block_n) / w->width;
-        if (take > n) take = n;
+        size_t take = room_in_block(w, n, w->width);
         unsigned char *to = w->block + w->block_n;
         if (w->width == 4) {
             memcpy(to, ids, take * 4);
@@ -164,11 +210,10 @@ static enum cru_status put_ids(struct cru_shard_writer *w, const uint32_t *ids, 
             }
         }
         for (size_t i = 0; i < take; i++) w->counts[ids[i]]++;
-        w->block_n += take * w->width;
+        cru_hasher_add(w->hasher, to, take * w->width);
         ids += take;
         n -= take;
-        if (w->block_n < CRU_CRS_BLOCK_BYTES) break;
-        enum cru_status s = flush_block(w, err);
+        enum cru_status s = filled(w, take * w->width, err);
         if (s) return s;
     }
     return CRU_OK;
@@ -221,7 +266,8 @@ static enum cru_status write_rest(struct cru_shard_writer *w, struct cru_error *
     if (s == CRU_OK) s = put(w, w->rows.p, w->rows.n, err);
     if (s == CRU_OK) s = put(w, w->names.p, w->names.n, err);
     if (s == CRU_OK) s = put_zeros(w, h->sums_offset - h->source_offset - h->source_bytes, err);
-    if (s == CRU_OK) s = flush_block(w, err);
+    if (s == CRU_OK && w->block_n % CRU_CRS_BLOCK_BYTES) add_sum(w);
+    if (s == CRU_OK) s = flush_blocks(w, err);
     if (s == CRU_OK && w->sums.failed) s = cru_fail_memory(err, w->dir);
     if (s == CRU_OK) s = cru_output_write(w->out, w->sums.p, w->sums.n, err);
     if (s) return s;

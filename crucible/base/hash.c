@@ -35,6 +35,12 @@ void cru_hasher_add(struct cru_hasher *h, const void *p, size_t n) {
 
 uint64_t cru_hasher_digest(const struct cru_hasher *h) { return XXH3_64bits_digest(h->state); }
 
+uint64_t cru_hasher_take(struct cru_hasher *h) {
+    uint64_t digest = XXH3_64bits_digest(h->state);
+    (void)XXH3_64bits_reset(h->state);
+    return digest;
+}
+
 void cru_hasher_free(struct cru_hasher *h) {
     if (!h) return;
     (void)XXH3_freeState(h->state);

@@ -18,6 +18,7 @@ struct cru_hasher;
 struct cru_hasher *cru_hasher_new(void);
 void cru_hasher_add(struct cru_hasher *h, const void *p, size_t n);
 uint64_t cru_hasher_digest(const struct cru_hasher *h);
+uint64_t cru_hasher_take(struct cru_hasher *h); /* the digest; the next byte begins a new one */
 void cru_hasher_free(struct cru_hasher *h);
 
 /* SplitMix64 (Steele, Lea, Flood 2014): a bijection of 64-bit words, good as a finaliser and, on a
