@@ -68,7 +68,8 @@ struct cru_batch {
     uint64_t bytes; /* bytes of raw input in it; the reader ends a batch on this */
 };
 
-enum { CRU_BATCH_BYTES = 1 << 18, CRU_BATCH_DOCS = 2048 }; /* a batch is full at either */
+enum { CRU_BATCH_BYTES = 1 << 18, CRU_BATCH_DOCS = 512 }; /* a batch is full at either: what a stage reads
+    and makes of it then stays in the second cache from one end of the chain to the other */
 
 void cru_batch_init(struct cru_batch *batch);
 void cru_batch_clear(struct cru_batch *batch);

@@ -15,6 +15,9 @@ enum { HEAD = 4096, ARCHIVE_BLOCK = 1 << 17 };
  * little that was good is lost. */
 enum { PULL = 1 << 14 };
 
+/* Of a batch of lines: the one that fills it mostly ends there, too. */
+enum { ROOM = CRU_BATCH_BYTES + CRU_BATCH_BYTES / 2 };
+
 const struct cru_option cru_read_option_table[] = {
     {CRU_OPTION_CHOICE, 0, "format", offsetof(struct cru_read_options, format),
      "auto|warc|html|archive|jsonl|text|man|code", "auto", NULL, 0, 0,
@@ -269,7 +272,7 @@ static enum cru_status fill(struct cru_reader *r, struct cru_batch *batch, struc
         if (r->in_stream) {
             /* once a batch: a thousand small files must not take a thousand rooms */
             if (batch->n == 0 && r->now == CRU_FORMAT_JSONL &&
-                !cru_stream_lodge(&r->stream, &batch->arena, CRU_BATCH_BYTES, CRU_JSON_PADDING))
+                !cru_stream_lodge(&r->stream, &batch->arena, ROOM, CRU_JSON_PADDING))
                 return cru_fail_memory(err, "a batch");
             s = cru_record_next(r, batch, err);
             if (s == CRU_OK) continue;

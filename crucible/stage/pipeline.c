@@ -63,6 +63,7 @@ struct running {
 
 struct worker {
     struct running *run;
+    double clock; /* its CPU time when it was last asked for: that costs as much as a short document */
     struct cru_counts source_counts, *counts; /* a stage each; merged at the end */
 };
 
@@ -70,6 +71,13 @@ static double cpu_seconds(clockid_t clock) {
     struct timespec t;
     (void)clock_gettime(clock, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* CPU seconds of this thread since it was asked last. */
+static double lap(struct worker *w) {
+    double before = w->clock;
+    w->clock = cpu_seconds(CLOCK_THREAD_CPUTIME_ID);
+    return w->clock - before;
 }
 
 /* The first failure stays; everybody stops. */
@@ -126,7 +134,7 @@ static bool may_fill(const struct running *run) {
     size_t threads = (size_t)run->segment->pipeline->common->threads;
     return !run->ended &&
            (run->on_way < threads ||
-            (run->on_way < run->most && run->on_way_bytes < 4 * threads * CRU_BATCH_BYTES));
+            (run->on_way < run->most && run->on_way_bytes < 2 * CRU_BATCHES_A_THREAD * threads * CRU_BATCH_BYTES));
 }
 
 static void carriage_free(struct carriage *c) {
@@ -235,21 +243,19 @@ static enum cru_status run_stage(struct worker *w, struct carriage *c, size_t k,
     const struct cru_stage_class *class = stage->class;
     bool replay = segment->replay_first && k == 0;
     count_in(counts, &c->batch, replay);
-    double start = cpu_seconds(CLOCK_THREAD_CPUTIME_ID);
     enum cru_status s = CRU_OK;
     enum cru_status (*work)(struct cru_stage *, struct cru_batch *, struct cru_error *) =
         replay ? class->replay : class->run;
     if (work) s = work(stage, &c->batch, err);
-    counts->seconds += cpu_seconds(CLOCK_THREAD_CPUTIME_ID) - start;
+    counts->seconds += lap(w);
     return s;
 }
 
 static enum cru_status commit_stage(struct worker *w, struct carriage *c, size_t k,
                                     struct cru_error *err) {
     struct cru_stage *stage = w->run->segment->stages[k];
-    double start = cpu_seconds(CLOCK_THREAD_CPUTIME_ID);
     enum cru_status s = stage->class->commit(stage, &c->batch, err);
-    w->counts[k].seconds += cpu_seconds(CLOCK_THREAD_CPUTIME_ID) - start;
+    w->counts[k].seconds += lap(w);
     if (s == CRU_OK) pass_turn(w->run, k);
     return s;
 }
@@ -317,14 +323,13 @@ static enum cru_status write_batch(struct running *run, struct carriage *c, stru
 
 static enum cru_status parse_batch(struct worker *w, struct carriage *c, struct cru_error *err) {
     struct segment *segment = w->run->segment;
-    double start = cpu_seconds(CLOCK_THREAD_CPUTIME_ID);
     enum cru_status s = segment->source.parse(segment->source.context, &c->batch, err);
     if (s == CRU_OK && segment->source_counts) {
         w->source_counts.in += c->batch.n;
         for (size_t i = 0; i < c->batch.n; i++) w->source_counts.bytes_in += c->batch.docs[i].raw.n;
         s = sweep(c, &w->source_counts, true, err);
     }
-    w->source_counts.seconds += cpu_seconds(CLOCK_THREAD_CPUTIME_ID) - start;
+    w->source_counts.seconds += lap(w);
     return s;
 }
 
@@ -365,7 +370,6 @@ static enum cru_status fill_batch(struct worker *w, struct carriage *c, struct c
     struct cru_pipeline *pipeline = run->segment->pipeline;
     struct cru_source *source = &run->segment->source;
     cru_batch_clear(&c->batch);
-    double start = cpu_seconds(CLOCK_THREAD_CPUTIME_ID);
     (void)pthread_mutex_lock(&run->fill_lock);
     enum cru_status s = run->source_ended ? CRU_END : CRU_OK;
     while (!run->source_ended) {
@@ -384,7 +388,6 @@ static enum cru_status fill_batch(struct worker *w, struct carriage *c, struct c
         s = cru_fail(err, CRU_FATAL, "the source gave an empty batch");
     }
     (void)pthread_mutex_unlock(&run->fill_lock);
-    w->source_counts.seconds += cpu_seconds(CLOCK_THREAD_CPUTIME_ID) - start;
     if (s) return s;
     (void)pthread_mutex_lock(&run->lock);
     run->on_way_bytes += c->batch.bytes;
@@ -411,6 +414,7 @@ static enum cru_status work(struct worker *w, struct cru_error *err) {
         struct carriage *c;
         enum cru_status s = next_work(w->run, &c, err);
         if (s) return s;
+        (void)lap(w);
         if (!c->waited) {
             s = fill_batch(w, c, err);
             if (s == CRU_END) {
@@ -449,7 +453,7 @@ static void worker_body(void *context, int thread) {
 static enum cru_status run_segment(struct segment *segment, struct cru_error *err) {
     struct running run = {.segment = segment, .err = err, .status = CRU_OK};
     size_t threads = (size_t)segment->pipeline->common->threads, places = segment->n_stages + 1;
-    run.most = threads > 1 ? 2 * threads : 1;
+    run.most = threads > 1 ? CRU_BATCHES_A_THREAD * threads : 1;
     run.turn = calloc(places, sizeof *run.turn);
     run.parked = calloc(places * run.most, sizeof *run.parked);
     if (!run.turn || !run.parked) {

@@ -8,9 +8,9 @@
  * (a stage that set `streaming` in open() does not end a segment). In a segment each thread takes a
  * batch from the source, carries it through all stages and hands it on. Commits and writes are done in
  * the order of batches: one that comes too early is laid aside, and the thread goes on with another
- * whose turn has come or with a new one. So reading, work and writing overlap, at most two batches a
- * thread are in memory (one, when they are larger than usual), and what comes out does not depend on
- * the number of threads.
+ * whose turn has come or with a new one. So reading, work and writing overlap, at most
+ * CRU_BATCHES_A_THREAD are in memory (one a thread, when they are larger than usual), and what comes out
+ * does not depend on the number of threads.
  */
 #ifndef CRU_STAGE_PIPELINE_H
 #define CRU_STAGE_PIPELINE_H
@@ -20,6 +20,8 @@
 #include "crucible/stage/stage.h"
 
 struct cru_output;
+
+enum { CRU_BATCHES_A_THREAD = 8 }; /* with more threads than one; a lone one has one batch */
 
 /* Where a segment's documents come from: a reader's input or a spool. fill() is called by one thread
  * at a time in batch order, parse() by many. */

@@ -331,6 +331,49 @@ static void limits_lists_and_missing_files(void **state) {
     assert_null(reader);
 }
 
+/* Lines are read into a batch's own room: they end at every distance from its edge, are longer than it, are empty,
+ * and in several files; what is kept is what was written. */
+static void lines_of_every_length_stay_whole(void **state) {
+    (void)state;
+    static const size_t lengths[] = {1,      100,    40000,   1,       0,      131072, 262100, 7,       262144, 393216,
+                                     393100, 400000, 2500000, 3000000, 65536,  0,      0,      1048576, 17,     5000};
+    enum { KINDS = sizeof lengths / sizeof lengths[0] };
+    struct cru_buffer files[2], want;
+    cru_buffer_init(&want);
+    for (size_t f = 0; f < 2; f++) {
+        cru_buffer_init(&files[f]);
+        for (size_t i = 0; i < 60; i++) {
+            size_t n = lengths[(i * (f ? 7 : 1)) % KINDS], from = files[f].n;
+            if (n == 0) { /* an empty line */
+                cru_buffer_add_string(&files[f], " \n");
+                continue;
+            }
+            cru_buffer_printf(&files[f], "{\"id\":\"%zu\",\"text\":\"", i);
+            char *room = cru_buffer_room(&files[f], n + i);
+            assert_non_null(room);
+            memset(room, 'a' + (int)(i % 26), n + i);
+            files[f].n += n + i;
+            cru_buffer_add_string(&files[f], "\\n\"}\n");
+            cru_buffer_add(&want, files[f].p + from, files[f].n - from);
+        }
+        if (f == 0) files[f].n--; /* the last line without its newline */
+    }
+    put("long.jsonl", files[0].p, files[0].n);
+    put("longer.jsonl", files[1].p, files[1].n);
+    const char *names[] = {"long.jsonl", "longer.jsonl", "long.jsonl"};
+    struct run run;
+    read_names(&run, (struct cru_read_options){.format = "jsonl"}, names, 2);
+    assert_true(cru_span_eq(cru_buffer_span(&run.kept), cru_buffer_span(&want)));
+    run_release(&run);
+    read_names(&run, (struct cru_read_options){.format = "jsonl", .max_bytes = 300000}, names, 3);
+    assert_true(has(&run.lost, "long.jsonl#10 too-large") && has(&run.lost, "long.jsonl#13 too-large"));
+    assert_int_equal(run.n_kept + run.n_wrong, 51 + 51 + 51);
+    assert_int_equal(run.n_bad, 0);
+    run_release(&run);
+    for (size_t f = 0; f < 2; f++) cru_buffer_release(&files[f]);
+    cru_buffer_release(&want);
+}
+
 static int begin(void **state) {
     (void)state;
     return mkdtemp(scratch_name(dir, "crucible-read-XXXXXX")) ? 0 : -1;
@@ -353,6 +396,7 @@ int main(void) {
         cmocka_unit_test(warc_records),
         cmocka_unit_test(archives_directories_and_names),
         cmocka_unit_test(limits_lists_and_missing_files),
+        cmocka_unit_test(lines_of_every_length_stay_whole),
     };
     return cmocka_run_group_tests_name("reader", tests, begin, end);
 }

@@ -67,8 +67,9 @@ static enum cru_status sieve_run(struct cru_stage *stage, struct cru_batch *batc
 static enum cru_status sieve_commit(struct cru_stage *stage, struct cru_batch *batch, struct cru_error *err) {
     struct sieve *s = (struct sieve *)stage;
     (void)err;
-    /* a batch that must wait is laid aside for another, but memory holds two a thread at most */
-    assert_true(atomic_load(&s->runs) - s->commits++ <= (stage->common->threads > 1 ? 2 * stage->common->threads : 1));
+    /* a batch that must wait is laid aside for another, but memory holds few a thread */
+    assert_true(atomic_load(&s->runs) - s->commits++ <=
+                (stage->common->threads > 1 ? CRU_BATCHES_A_THREAD * stage->common->threads : 1));
     for (size_t i = 0; i < batch->n; i++) {
         assert_true(s->committed == 0 || batch->docs[i].number > s->last);
         s->last = batch->docs[i].number;
