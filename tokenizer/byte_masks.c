@@ -309,14 +309,12 @@ static void masks_neon(const unsigned char *p, size_t blocks, struct cru_byte_ma
 #endif
 
 const struct cru_mask_kernels *cru_mask_kernels_of(enum cru_masks_path path) {
-    static const struct cru_mask_kernels plain = {"plain", masks_plain, leads_plain, positions_plain,
-                                                   false};
+    static const struct cru_mask_kernels plain = {"plain", masks_plain, leads_plain, positions_plain, NULL, false};
 #if defined __x86_64__
-    static const struct cru_mask_kernels sse2 = {"sse2", masks_sse2, leads_sse2, positions_plain, false};
-    static const struct cru_mask_kernels avx2 = {"avx2", masks_avx2, leads_avx2, positions_plain,
-                                                 true};
+    static const struct cru_mask_kernels sse2 = {"sse2", masks_sse2, leads_sse2, positions_plain, NULL, false};
+    static const struct cru_mask_kernels avx2 = {"avx2", masks_avx2, leads_avx2, positions_plain, NULL, true};
     static const struct cru_mask_kernels avx512 = {"avx512", masks_avx512, leads_avx512,
-                                                   positions_avx512, true};
+                                                   positions_avx512, cru_three_bytes_avx512, true};
     bool bits = __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
                 __builtin_cpu_supports("popcnt");
     if (path == CRU_MASKS_SSE2) return &sse2;
@@ -325,7 +323,7 @@ const struct cru_mask_kernels *cru_mask_kernels_of(enum cru_masks_path path) {
         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vbmi2"))
         return &avx512;
 #elif defined HAVE_NEON
-    static const struct cru_mask_kernels neon = {"neon", masks_neon, leads_neon, positions_plain, false};
+    static const struct cru_mask_kernels neon = {"neon", masks_neon, leads_neon, positions_plain, NULL, false};
     if (path == CRU_MASKS_NEON) return &neon;
 #endif
     return path == CRU_MASKS_PLAIN ? &plain : NULL;

@@ -12,6 +12,7 @@
 #ifndef CRU_TOKENIZER_BYTE_MASKS_H
 #define CRU_TOKENIZER_BYTE_MASKS_H
 
+#include "tokenizer/three_bytes.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -54,6 +55,7 @@ struct cru_mask_kernels {
     cru_byte_masks_fn byte_masks;
     cru_mark_leads_fn mark_leads;
     cru_positions_fn positions;
+    cru_three_bytes_fn three_bytes; /* or NULL */
     bool bmi2; /* whether what goes with it may use BMI, BMI2 and POPCNT */
 };
 

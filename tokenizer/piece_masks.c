@@ -25,6 +25,41 @@ struct previous {
     size_t end;
 };
 
+enum { MANY = 6 }; /* characters in a block that are quicker looked at together */
+
+INLINE unsigned bytes_of(unsigned char lead) { return lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4; }
+
+/* class_characters for a block with many of them, most of three bytes. */
+static void class_many(const struct cru_piece_rules *rules, struct cru_piece_masks *w,
+                       const unsigned char *p, size_t k, size_t n, struct previous *previous) {
+    const unsigned char *block = p + k * 64;
+    struct cru_byte_masks *m = &w->masks[k], *next = &w->masks[k + 1];
+    uint64_t leads = m->lead;
+    unsigned last = last_bit(leads);
+    if (k * 64 + last + bytes_of(block[last]) > n) { /* cut off by the window's end */
+        leads ^= (uint64_t)1 << last;
+        last = last_bit(leads);
+    }
+    struct cru_three_bytes three =
+        rules->kernels->three_bytes(block, leads, rules->joins, previous->three);
+    uint64_t beside = three.leads << 3, letters = three.letters;
+    if (previous->three && previous->end >= k * 64) beside |= (uint64_t)1 << (previous->end & 63);
+    w->cuts[k] = three.cuts & beside;
+    m->letter |= letters | letters << 1 | letters << 2;
+    next->letter |= letters >> 62 | letters >> 63;
+    previous->three = three.leads >> last & 1 ? three.last : 0;
+    previous->end = k * 64 + last + bytes_of(block[last]);
+    for (uint64_t others = leads & ~letters; others; others &= others - 1) {
+        unsigned i = first_bit(others), length;
+        unsigned class = cru_class_of(rules->classes, cru_code_point(block + i, &length));
+        uint64_t all = ((uint64_t)1 << length) - 1, here = all << i;
+        uint64_t there = i + length > 64 ? all >> (64 - i) : 0;
+        if (class & CRU_LETTER) m->letter |= here, next->letter |= there;
+        if (class & CRU_NUMBER) m->digit |= here, next->digit |= there;
+        if (class & CRU_SPACE) m->blank |= here, next->blank |= there;
+    }
+}
+
 /* Adds the characters beyond ASCII that begin in block k to its masks, and the cuts between them. Only
  * the last of them can reach into the next block. Few branches: characters follow no pattern. */
 INLINE void class_characters(const struct cru_piece_rules *rules, struct cru_piece_masks *w,
@@ -33,7 +68,13 @@ INLINE void class_characters(const struct cru_piece_rules *rules, struct cru_pie
     uint32_t three = previous->three;
     size_t end = previous->end;
     unsigned class = 0, i = 0, length = 1;
-    for (uint64_t leads = w->masks[k].lead; leads; leads &= leads - 1) {
+    uint64_t leads = w->masks[k].lead;
+    if (rules->kernels->three_bytes && __builtin_popcountll(leads) >= MANY &&
+        2 * __builtin_popcountll(w->masks[k].follow) >= 3 * __builtin_popcountll(leads)) {
+        class_many(rules, w, p, k, n, previous);
+        return;
+    }
+    for (; leads; leads &= leads - 1) {
         i = first_bit(leads);
         size_t at = k * 64 + i;
         const unsigned char *q = p + at;

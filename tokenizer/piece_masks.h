@@ -40,7 +40,7 @@ struct cru_piece_rules {
 /*
  * The pieces of the n bytes at p, 1 <= n <= CRU_WINDOW, valid UTF-8 up to a last character that may be
  * cut off when not `last`. p is at the start of a piece and readable, and classed as written, up to
- * the next multiple of 64 bytes; when `last`, the text ends at n and the rest of the block is spaces.
+ * the next multiple of 64 bytes and two beyond; when `last`, the text ends at n and the rest of the block is spaces.
  *
  * Returns how many parts there are: part i is [starts[i], starts[i + 1]), all of them whole. When not even the
  * first piece is sure to end in the window they end at a cut between two of its letters, from where one may

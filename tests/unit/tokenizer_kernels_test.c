@@ -206,6 +206,17 @@ static void marks_are_seen_at_every_place(void **state) {
     }
 }
 
+/* What three_bytes.h takes for letters without asking the table. */
+static void letter_ranges_are_letters(void **state) {
+    (void)state;
+    size_t letters = 0;
+    for (int i = 0; i < CRU_LETTER_RANGES; i++)
+        for (uint32_t c = cru_letter_ranges[i][0]; c <= cru_letter_ranges[i][1]; c++, letters++)
+            assert_int_equal(cru_class_of(&classes, c) & (CRU_LETTER | CRU_NUMBER | CRU_SPACE),
+                             CRU_LETTER);
+    assert_in_range(letters, 20000, 65536);
+}
+
 static int begin(void **state) {
     (void)state;
     return cru_classes_init(&classes) ? 0 : -1;
@@ -218,6 +229,7 @@ int main(void) {
         cmocka_unit_test(kernels_are_chosen_by_name),
         cmocka_unit_test(mark_seconds_are_those_of_unicode),
         cmocka_unit_test(marks_are_seen_at_every_place),
+        cmocka_unit_test(letter_ranges_are_letters),
     };
     return cmocka_run_group_tests_name("tokenizer kernels", tests, begin, NULL);
 }
