@@ -40,7 +40,7 @@ static bool next_tag(struct cru_span text, size_t from, struct tag *tag) {
         size_t name = tag->begin + 1;
         tag->closing = name < text.n && text.p[name] == '/';
         if (tag->closing) name++;
-        for (size_t i = 0; i < 2; i++)
+        for (size_t i = 0; i < 2 && name < text.n && text.p[name] == 't'; i++)
             if (text.n - name >= names[i].n && memcmp(text.p + name, names[i].p, names[i].n) == 0) {
                 tag->end = name + names[i].n;
                 return true;

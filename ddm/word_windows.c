@@ -15,6 +15,8 @@
  *   core     1 1 1 1 0 0 1 0 1 0 0         adding a run's first bit clears the run and leaves the
  *   letter   1 1 1 1 0 0 0 0 0 0 0         bit behind it, so a word costs no shifts
  */
+enum { WINDOW = 64, AHEAD = CRU_WORD_SHORT };
+
 struct masks {
     uint64_t space, newline, high;
     uint64_t letter, core;        /* letter: or high; core: letter or digit */
@@ -137,12 +139,11 @@ static inline bool is_ordinal_run(const struct run *r, const char *p, bool lette
 }
 
 /* Runs of at most 16 ASCII bytes, up to one that is another or has a bit in `turns`; what is left.
- * There is room in the list, and behind the window for two registers. */
+ * `window` holds the text from `at` on. There is room in the list. */
 static inline __attribute__((always_inline)) uint64_t
-add_short_runs(struct cru_words *words, struct cru_span text, size_t at, const struct masks *m,
+add_short_runs(struct cru_words *words, const char *window, size_t at, const struct masks *m,
                uint64_t runs, uint64_t lines, uint64_t blanks, uint64_t turns, uint32_t code) {
     struct cru_word *to = words->list + words->n;
-    const char *window = text.p + at;
     /* where "12." "12)" "12:" "b)" may end */
     uint64_t digit = m->core & ~m->letter;
     uint64_t counts = (m->space >> 1) & ((m->count & digit << 1) | (m->paren & m->letter << 1));
@@ -184,10 +185,11 @@ static enum cru_status add_long_run(struct cru_words *words, struct cru_span tex
                              err);
 }
 
-/* The words of a window; `room`: 2 * CRU_WORD_SHORT bytes can be read from each of its bytes. */
+/* The words of the 64 bytes at `window`, where the text goes on at walk->at; AHEAD bytes behind them
+ * can be read. */
 static inline __attribute__((always_inline)) enum cru_status
 walk_window(struct cru_words *words, struct cru_span text, struct cru_word_walk *walk,
-            const struct masks *m, bool room, struct cru_error *err) {
+            const char *window, const struct masks *m, struct cru_error *err) {
     if (m->space == 0) return add_long_run(words, text, walk, err);
     size_t at = walk->at;
     unsigned keep = 64; /* a last run that may go on does not count */
@@ -209,12 +211,10 @@ walk_window(struct cru_words *words, struct cru_span text, struct cru_word_walk 
     while (runs) {
         if (words->capacity - words->n < 64 && cru_words_grow(words, err) != CRU_OK)
             return CRU_FATAL;
-        if (room) {
-            uint64_t turns = lines & (walk->fence.mark ? lines : m->fence);
-            runs = add_short_runs(words, text, at, m, runs, lines, blanks, turns,
-                                  walk->fence.mark ? CRU_WORD_CODE : 0);
-            if (!runs) break;
-        }
+        uint64_t turns = lines & (walk->fence.mark ? lines : m->fence);
+        runs = add_short_runs(words, window, at, m, runs, lines, blanks, turns,
+                              walk->fence.mark ? CRU_WORD_CODE : 0);
+        if (!runs) break;
         struct run r = next_run(runs, m->core);
         uint32_t flags = walk->fence.mark ? CRU_WORD_CODE : 0;
         runs = r.behind & (r.behind - 1);
@@ -244,18 +244,18 @@ static enum cru_status walk_rest(struct cru_words *words, struct cru_span text,
                                  struct cru_word_walk *walk, struct cru_error *err) {
     enum cru_status status = CRU_OK;
     while (status == CRU_OK && walk->at < walk->end) {
-        char rest[64];
+        char rest[WINDOW + AHEAD];
         size_t left = walk->end - walk->at;
         memset(rest, ' ', sizeof rest);
-        memcpy(rest, text.p + walk->at, left < sizeof rest ? left : sizeof rest);
+        memcpy(rest, text.p + walk->at, left < WINDOW ? left : WINDOW);
         struct masks m = masks_sse2(rest);
-        status = walk_window(words, text, walk, &m, false, err);
+        status = walk_window(words, text, walk, rest, &m, err);
     }
     return status;
 }
 
 static inline bool is_roomy(const struct cru_word_walk *walk, struct cru_span text) {
-    return walk->end - walk->at >= 64 && text.n - walk->at >= 64 + 2 * CRU_WORD_SHORT;
+    return walk->end - walk->at >= WINDOW && text.n - walk->at >= WINDOW + AHEAD;
 }
 
 AVX512 enum cru_status cru_words_walk_avx512(struct cru_words *words, struct cru_span text,
@@ -263,7 +263,7 @@ AVX512 enum cru_status cru_words_walk_avx512(struct cru_words *words, struct cru
     enum cru_status status = CRU_OK;
     while (status == CRU_OK && is_roomy(walk, text)) {
         struct masks m = masks_avx512(text.p + walk->at);
-        status = walk_window(words, text, walk, &m, true, err);
+        status = walk_window(words, text, walk, text.p + walk->at, &m, err);
     }
     return status == CRU_OK ? walk_rest(words, text, walk, err) : status;
 }
@@ -273,7 +273,7 @@ enum cru_status cru_words_walk_sse2(struct cru_words *words, struct cru_span tex
     enum cru_status status = CRU_OK;
     while (status == CRU_OK && is_roomy(walk, text)) {
         struct masks m = masks_sse2(text.p + walk->at);
-        status = walk_window(words, text, walk, &m, true, err);
+        status = walk_window(words, text, walk, text.p + walk->at, &m, err);
     }
     return status == CRU_OK ? walk_rest(words, text, walk, err) : status;
 }
