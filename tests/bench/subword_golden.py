@@ -31,7 +31,7 @@ ADDED = [AddedToken("<sep>", normalized=False, special=True), AddedToken("[MASK]
 # What becomes of characters: of one, of two, of none; a grapheme whose first character alone is a key loses the rest.
 PAIRS = [("\ufb01", "fi"), ("\xa0", " "), ("\t", " "), ("\r", ""), ("\n", " "), ("e\u0301", "é"), ("a", "a"), ("\u3000", " "),
          ("\u2122", "TM"), ("\xa9", "(c)"), ("\uff21", "A"), ("\uff22", "B"), ("\u1100\u1161", "가"), ("\u0600", "#"),
-         ("\U0001f100", "0."), ("\u200b", ""), ("\ufe0f", "")] + [(chr(c), chr(c + 32)) for c in range(65, 91)]
+         ("\U0001f100", "0."), ("\u200b", ""), ("\ufe0f", ""), ("\u0344", "\u0308\u0301")] + [(chr(c), chr(c + 32)) for c in range(65, 91)]
 
 
 def corpus():
@@ -116,7 +116,7 @@ def build():
 def strings(r, tokens):
     fixed = ["", " ", "a", "  a  b ", "[CLS] text [SEP]", "x<sep>y <sep> z", "a [MASK] b", "Ünit Ünits ünit, Ünit", "<r>  x <r>",
              "Straße ÀÉÎÕÜ naïve İstanbul ΑΣ ΣΑΣ", "中文字符测试 and かな カナ ｶﾅ", "한국어 각 ᄀ", "emoji 👩‍👩‍👧 ❤️‍🔥 🇩🇪 ☺️", "\0\x01\x7f\x85\xad\u200b\ufeff",
-             "e\u0301\u0323\u0301 \u0344 \u0345\u0301", "ﬁ ™ © Å Ⅷ ½ ㌔ ﷺ", "a" * 101, "ü" * 100, "=" * 99, "=" * 250, "supercalifragilistic" * 12,
+             "e\u0301\u0323\u0301 \u0344 \u0345\u0301", "\0\u0344\u1ac9 \U000e0001\u0344\u0323 a\u0344\u0323 \r\n\u0344\u0323", "ﬁ ™ © Å Ⅷ ½ ㌔ ﷺ", "a" * 101, "ü" * 100, "=" * 99, "=" * 250, "supercalifragilistic" * 12,
              "3.14 1,000 2024-05-06 ٣٤", "tab\tnew\nline\r\nend", "don't stop_it a-b c/d e@f.g", "<0x41> <unk> <s>", "\u2581\u2581a\u2581 \u2581",
              "\U0002b820\U0002b920\U00030000\U000e0001", "l'été, l’été", "π≈3", "नमस्ते क्षि", "สวัสดี", "مرحبا", "שָׁלוֹם", "𝒜𝔅 𝟘"] + SPECIAL
     fixed += [text(r, tokens)[:120] for _ in range(70)]
