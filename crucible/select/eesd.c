@@ -190,25 +190,12 @@ enum cru_status cru_greedy_until(struct cru_greedy *g, uint64_t picks,
     return status;
 }
 
-/* The position of a row; n when it is no member. Members rise, so it is found by halving. */
-static size_t position_of(const struct cru_gains *gains, uint32_t row) {
-    size_t low = 0, high = gains->n;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (gains->members[middle] < row)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < gains->n && gains->members[low] == row ? low : gains->n;
-}
-
 /* Puts the given rows into S. */
 static void take_given(struct cru_greedy *g, const struct cru_eesd_plan *plan,
                        struct cru_eesd_result *result) {
     struct cru_gains *gains = &g->gains;
     for (size_t k = 0; k < plan->n_given; k++) {
-        size_t at = position_of(gains, plan->given[k]);
+        size_t at = cru_gains_find(gains, plan->given[k]);
         if (at == gains->n || g->taken[at]) continue;
         result->objective += cru_gains_bonus(gains, (uint32_t)at);
         g->taken[at] = true;
@@ -223,7 +210,7 @@ static enum cru_status take_resumed(struct cru_greedy *g, const struct cru_eesd_
                                     struct cru_eesd_result *result, struct cru_error *err) {
     enum cru_status status = CRU_OK;
     for (size_t k = 0; !status && k < plan->n_resumed; k++) {
-        size_t at = position_of(&g->gains, plan->resumed[k]);
+        size_t at = cru_gains_find(&g->gains, plan->resumed[k]);
         if (at == g->gains.n || g->taken[at]) continue;
         g->gains.bound[at] = plan->resumed_gains[k];
         status = cru_greedy_take(g, (uint32_t)at, result, err);

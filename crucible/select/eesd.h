@@ -15,9 +15,10 @@
  * Leskovec et al. 2007).
  *
  * Rows are int8, dots int32, gains int64: all exact, so that picks do not depend on threads, SIMD
- * path or device. There is never an n by n matrix; memory beside the rows: 58 bytes a member, lists
- * of at most 48 MiB (2,400 bytes a member when that is less), and a work area of at most 75 MiB +
- * 1 KiB * d. One call at a time a result; the pool is only read.
+ * path or device. There is never an n by n matrix; memory beside the rows: 58 bytes a member, from
+ * 16,384 members on 56 more while the first few are picked, lists of at most 48 MiB (n / 8 bytes a
+ * member when that is less), and a work area of at most 10 MiB + 1 KiB * d. One call at a time a
+ * result; the pool is only read.
  * CRU_FATAL only when memory is short.
  */
 #ifndef CRU_SELECT_EESD_H

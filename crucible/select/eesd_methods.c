@@ -236,18 +236,6 @@ static enum cru_status greedy_anew(struct cru_greedy *g, const int64_t *first, s
     return cru_greedy_until(g, k, result, err);
 }
 
-static uint32_t position_of(const struct cru_gains *gains, uint32_t row) {
-    size_t low = 0, high = gains->n;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (gains->members[middle] < row)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return (uint32_t)low;
-}
-
 static enum cru_status by_parts(struct cru_greedy *g, const struct cru_eesd_plan *plan,
                                 struct cru_eesd_result *result, struct cru_error *err) {
     struct cru_random random = {plan->seed};
@@ -267,7 +255,7 @@ static enum cru_status by_parts(struct cru_greedy *g, const struct cru_eesd_plan
             if (part[i] == p) g->heap[g->heap_n++] = (uint32_t)i;
         status = greedy_anew(g, first, k, &one, err);
         for (size_t i = 0; i < one.n; i++)
-            chosen[n_chosen++] = position_of(&g->gains, one.picks[i]);
+            chosen[n_chosen++] = (uint32_t)cru_gains_find(&g->gains, one.picks[i]);
         if (one.objective > best.objective || p == 0) {
             struct cru_eesd_result swap = best;
             best = one;
@@ -282,7 +270,7 @@ static enum cru_status by_parts(struct cru_greedy *g, const struct cru_eesd_plan
     if (!status && best.objective > result->objective) {
         g->heap_n = 0;
         for (size_t i = 0; i < best.n; i++)
-            g->heap[g->heap_n++] = position_of(&g->gains, best.picks[i]);
+            g->heap[g->heap_n++] = (uint32_t)cru_gains_find(&g->gains, best.picks[i]);
         status = greedy_anew(g, first, k, result, err);
     }
     cru_eesd_result_release(&best);

@@ -4,10 +4,18 @@
 #include "crucible/base/parallel.h"
 
 enum {
-    PAIRS_MOST = 1 << 20,  /* of all tasks of a sweep that makes lists */
+    PAIRS_EACH = 16,       /* pairs a member that a sweep may note to make lists of, */
+    PAIRS_LEAST = 1 << 14, /* and how many at least */
+    PAIRS_MOST = 1 << 18,  /* and at most */
     LIST_ROWS = 1250,      /* longer lists are not worth their place */
     ALONE_BELOW = 1 << 22, /* multiplications, some 50 us: not worth starting threads for */
 };
+
+/* Bytes for lists that are of use: each about n / CRU_REACH_PART entries of 4 bytes and a head. */
+static size_t lists_useful(size_t n) {
+    size_t each = n / CRU_REACH_PART * 4 + 32;
+    return cru_at_most(n, CRU_REACH_MOST / each) * each;
+}
 
 enum cru_status cru_gains_open(struct cru_gains *g, const struct cru_eesd_pool *pool,
                                const uint32_t *members, size_t n, enum cru_simd path, int threads,
@@ -44,11 +52,11 @@ enum cru_status cru_gains_open(struct cru_gains *g, const struct cru_eesd_pool *
     w->alike = w->weight[0];
     for (size_t i = 0; i < n; i++)
         if (w->weight[i] != w->alike) w->alike = 0;
-    return cru_reach_open(
-        &w->reach, n,
-        cru_at_most(cru_at_most(n, CRU_REACH_MOST / CRU_REACH_EACH) * CRU_REACH_EACH,
-                    pool->lists ? pool->lists : SIZE_MAX),
-        err);
+    w->pairs_most = n > PAIRS_MOST / PAIRS_EACH    ? PAIRS_MOST
+                    : n < PAIRS_LEAST / PAIRS_EACH ? PAIRS_LEAST
+                                                   : n * PAIRS_EACH;
+    return cru_reach_open(&w->reach, n,
+                          cru_at_most(lists_useful(n), pool->lists ? pool->lists : SIZE_MAX), err);
 }
 
 void cru_gains_close(struct cru_gains *g) {
@@ -140,7 +148,7 @@ void cru_gains_sweep(struct cru_gains *g, const uint32_t *candidates, size_t m, 
     w->candidates = candidates;
     cru_gains_set(g, m, w->rows.n, 1);
     for (size_t i = 0, each; w->listing && i < w->panels * w->tiles; i++) {
-        each = PAIRS_MOST / (w->panels * w->tiles);
+        each = w->pairs_most / (w->panels * w->tiles);
         w->pairs[i] = (struct cru_pairs){.where = w->where + i * each,
                                          .dot = w->dot + i * each,
                                          .capacity = each - CRU_PAIRS_SLACK};
@@ -187,8 +195,8 @@ void cru_gains_anew(struct cru_gains *g, const uint32_t *candidates, size_t m) {
     int64_t sums[CRU_BATCH];
     rows_all(g);
     if (w->listing && !w->where) {
-        w->where = malloc(PAIRS_MOST * sizeof *w->where);
-        w->dot = malloc(PAIRS_MOST * sizeof *w->dot);
+        w->where = malloc(w->pairs_most * sizeof *w->where);
+        w->dot = malloc(w->pairs_most * sizeof *w->dot);
         if (!w->where || !w->dot) w->listing = false; /* it can be done without */
     }
     cru_gains_sweep(g, candidates, m, sums);
@@ -211,7 +219,8 @@ static size_t listing_most(const struct cru_gains *g) {
     size_t length = g->n / (g->picked + 1), panels;
     if (length > LIST_ROWS || !cru_reach_open_for(&g->work->reach, g->picked)) return 0;
     /* Room for four times the pairs to be expected, since they are not spread evenly. */
-    panels = PAIRS_MOST / (4 * CRU_PANEL * (length + 1) + CRU_TILES_MOST * CRU_PAIRS_SLACK);
+    panels = g->work->pairs_most /
+             (4 * CRU_PANEL * (length + 1) + (g->n / CRU_TILE_ROWS + 1) * CRU_PAIRS_SLACK);
     return cru_at_most(panels, CRU_PANELS_MOST) * CRU_PANEL;
 }
 
@@ -293,4 +302,16 @@ bool cru_gains_take(struct cru_gains *g, uint32_t position) {
     }
     g->picked++;
     return w->n_foreseen > 0 && recall(g, position);
+}
+
+size_t cru_gains_find(const struct cru_gains *g, uint32_t row) {
+    size_t low = 0, high = g->n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (g->members[middle] < row)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < g->n && g->members[low] == row ? low : g->n;
 }

@@ -13,10 +13,13 @@
  *           rose since, for which the last few covers are kept
  *   sweep   all rows anew                                              d * n multiplications
  *
- * A position is a place in members[0..n). Memory a member: 54 bytes, and lists of CRU_REACH_EACH
- * bytes a member on average, CRU_REACH_MOST in all; beside that 11 MiB + 1 KiB * d, and the first
- * pass 8 bytes a member and thread, or none where these are above 64 MiB. One
- * call at a time; the caller owns the pool and members. CRU_FATAL only when memory is short.
+ * The first pass may look ahead of the first picks (gains_first.c): after those the gains of all are
+ * known, without a bound being computed anew.
+ *
+ * A position is a place in members[0..n). Memory a member: 54 bytes, from 16,384 members on 56 more
+ * until the first few picks are over, and lists of n / 8 bytes on average, CRU_REACH_MOST in all;
+ * beside that 10 MiB + 1 KiB * d, less for fewer than 131,072 members. One call at a time; the
+ * caller owns the pool and members. CRU_FATAL only when memory is short.
  */
 #ifndef CRU_SELECT_GAINS_H
 #define CRU_SELECT_GAINS_H
@@ -25,7 +28,7 @@
 #include "crucible/select/reach.h"
 
 enum {
-    CRU_REACH_EACH = 2400,
+    CRU_REACH_PART = 32, /* lists have room for one row in so many, on average */
     CRU_REACH_MOST = 48 << 20,
     CRU_COVERS = 8, /* covers kept */
 };
@@ -58,6 +61,9 @@ void cru_gains_first(struct cru_gains *g, size_t picks);
 bool cru_gains_cheap(const struct cru_gains *g, uint32_t position);
 /* Puts a position into S. True when all bounds changed, and are gains now. */
 bool cru_gains_take(struct cru_gains *g, uint32_t position);
+
+/* The position of a row; n when it is no member. Members rise, so it is found by halving. */
+size_t cru_gains_find(const struct cru_gains *g, uint32_t row);
 
 /* S becomes empty again; first[i] are the gains over the empty set. */
 void cru_gains_reset(struct cru_gains *g, const int64_t *first);

@@ -20,7 +20,8 @@ struct cru_gains_work {
     uint32_t *changed;            /* rows whose cover rose since a round, and both covers */
     int32_t *low, *high;
     struct cru_reach reach;
-    uint32_t *where, *dot; /* of all pairs; NULL until a list is made */
+    size_t pairs_most;     /* of all tasks of a sweep that makes lists */
+    uint32_t *where, *dot; /* of all these pairs; NULL until a list is made */
     struct cru_pairs *pairs;
     /* one sweep */
     struct cru_rows rows;

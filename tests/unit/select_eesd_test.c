@@ -330,7 +330,7 @@ static void test_memory_is_linear(void **state) {
     assert_int_equal(getrusage(RUSAGE_SELF, &before), 0);
     run(&w, 20, CRU_SIMD_AUTO, 2, &r);
     assert_int_equal(getrusage(RUSAGE_SELF, &after), 0);
-    assert_true(after.ru_maxrss - before.ru_maxrss < 16 << 10); /* KiB */
+    assert_true(after.ru_maxrss - before.ru_maxrss < 8 << 10); /* KiB */
     assert_int_equal(r.n, 20);
     cru_eesd_result_release(&r);
     world_release(&w);
