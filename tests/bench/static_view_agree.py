@@ -57,12 +57,10 @@ def golden_models(scratch):
     from model2vec import StaticModel
     from tokenizers import Tokenizer
     numbers = np.random.default_rng(5)
-    for i, line in enumerate(lines):
-        if not line.startswith("model "):
-            continue
-        tokenizer, name = Tokenizer.from_str(lines[i + 1]), line[6:]
+    for k, i in enumerate(i for i, line in enumerate(lines) if line.startswith("model ")):
+        tokenizer, name = Tokenizer.from_str(lines[i + 1]), lines[i][6:]
         n, more = tokenizer.get_vocab_size(), {}
-        if i // 166 % 2:
+        if k % 2:
             more = {"token_mapping": numbers.integers(0, 300, n), "weights": numbers.random(n).astype(np.float32)}
         vectors = numbers.standard_normal((300 if more else n, 64)).astype(np.float32)
         model = StaticModel(vectors, tokenizer, max_length=None, **more)
