@@ -85,7 +85,8 @@ def loop(text, words, unit):
 
 def loops(program, texts, *options):
     whole = score(program, texts, *options)
-    print(f"  whole: flagged {sum(get(whole, 'degenerate'))} of {len(texts)}")
+    flagged = sum(get(whole, "degenerate"))
+    print(f"  whole: flagged {flagged} of {len(texts)}; if these loop, an AUC is at most about {1 - flagged / len(texts):.3f}")
     for unit in ("sentence", "paragraph"):
         for words in (200, 500, 1000):
             looped = score(program, [loop(t, words, unit) for t in texts], *options)
@@ -99,13 +100,15 @@ def loops(program, texts, *options):
 
 
 def law(program, texts, source):
-    """Of texts with 3 segments and more, the share whose score falls at every step as segments become copies.
+    """Of texts with 3 segments and more, the share whose score falls at every step as segments become copies; of
+    those that do not, in how many a copy stands before its original, or the copies are fewer words than what they
+    replace, and how many rise by less than .001.
 
     Copies of the first segment; of one drawn at random, put anywhere; of one drawn at random but the last, put
     behind it alone, where a reader has read the original."""
     draw = random.Random(2)
     options = ("--profile", "traces", "--region", "text")
-    variants, sizes = [], []
+    variants, sizes, fronts = [], [], []
     for text, found in zip(texts, score(program, texts, "--explain", *options)):
         path, raw = found["ddm"]["path"], text.encode()
         if len(path) < 3:
@@ -121,15 +124,25 @@ def law(program, texts, source):
             replaced = set(order[:k])
             variants.append("".join(g + (part[copied] if i in replaced else p) for i, (g, p) in enumerate(zip(gap, part))))
         sizes.append(len(steps))
+        fronts += [any(i < copied for i in order[:k]) for k in steps]
         if len(sizes) == 1000:
             break
-    q, at, holds = get(score(program, variants, *options), "signal_score"), 0, 0
+    found = score(program, variants, *options)
+    q, words = get(found, "signal_score"), get(found, "thinking_words")
+    at, holds, front, fewer, little = 0, 0, 0, 0, 0
     for n in sizes:
-        holds += all(b < a for a, b in zip(q[at:at + n], q[at + 1:at + n]))
+        rises = [i for i in range(at, at + n - 1) if q[i + 1] >= q[i]]
+        holds += not rises
+        if rises:
+            i = rises[0]
+            front += fronts[i + 1]
+            fewer += not fronts[i + 1] and words[i + 1] < words[i]
+            little += max(q[i + 1] - q[i] for i in rises) < 0.001
         at += n
     what = {"first": "the first", "random": "a random", "earlier": "a random earlier"}[source]
     print(f"  copies of {what} segment: signal_score falls at every step in {holds} of {len(sizes)} traces"
-          f" ({100 * holds / len(sizes):.1f} %)")
+          f" ({100 * holds / len(sizes):.1f} %); of the others {front} have a copy before its original, {fewer} copies of fewer"
+          f" words, {little} rise by less than .001")
 
 
 def load(directory, name):
@@ -163,6 +176,11 @@ def traces(program, directory):
     print("law of copies, 50 long traces and 950 worked answers")
     for source in ("first", "random", "earlier"):
         law(program, texts + solutions, source)
+    print("law of copies, 1,000 drawn from all")
+    drawn = texts + solutions
+    random.Random(11).shuffle(drawn)
+    for source in ("first", "random", "earlier"):
+        law(program, drawn, source)
 
 
 # ---- labelled pages ----
