@@ -22,8 +22,8 @@
  * lexicon the three cue densities are 0 and the score rests on novelty, repetition and lexical
  * diversity.
  *
- * Memory: a cru_ddm_analyzer owns all scratch, 60 to 100 bytes a word of the longest text so far
- * (10 to 17 times its bytes in English), and does not allocate once warm. One thread at a time; one
+ * Memory: a cru_ddm_analyzer owns all scratch, 65 to 110 bytes a word of the longest text so far
+ * (11 to 19 times its bytes in English), and does not allocate once warm. One thread at a time; one
  * analyzer a thread. Texts must be UTF-8 (any bytes are safe, but characters are then guessed) and
  * under 4 GiB.
  * Errors: CRU_FATAL when memory is short, CRU_BAD for a text of 4 GiB or more.
