@@ -184,7 +184,8 @@ static bool check(struct world *w, const struct cru_eesd_result *result) {
 
 /* ---- a line of the table ---- */
 
-static void bench(size_t n, size_t d, size_t clusters, size_t k, int times, double peer) {
+/* `cards`: on how many the candidates are laid out. The last number tells choices apart. */
+static void bench(size_t n, size_t d, size_t clusters, size_t k, int times, double peer, int cards) {
     static struct world w;
     struct cru_eesd_result result;
     struct cru_eesd_cuda_times t = {};
@@ -195,7 +196,7 @@ static void bench(size_t n, size_t d, size_t clusters, size_t k, int times, doub
     plan.budget = k;
     cru_eesd_result_init(&result);
     for (int i = 0; i < times; i++) {
-        if (cru_eesd_run_cuda(&w.pool, w.members.data(), n, &plan, 1, &result, &t, &err)) {
+        if (cru_eesd_run_cuda(&w.pool, w.members.data(), n, &plan, cards, &result, &t, &err)) {
             (void)fprintf(stderr, "%s\n", err.message);
             exit(2);
         }
@@ -205,9 +206,11 @@ static void bench(size_t n, size_t d, size_t clusters, size_t k, int times, doub
             "(%6.1f T/s",
             n, d, clusters, result.n, t.total, t.setup, t.first_pass, rate / 1e12);
         if (peer > 0) (void)printf(", %4.1f %% of cuBLASLt", 100 * rate / peer);
-        (void)printf("), picks %7.3f, evaluations %.2f n, certificate %.4f\n", t.picks,
+        uint32_t choice = 0;
+        for (size_t p = 0; p < result.n; p++) choice = choice * 0x9E3779B1u + result.picks[p];
+        (void)printf("), picks %7.3f, evaluations %.2f n, certificate %.4f, %d card%s, %08x\n", t.picks,
                      (double)result.evaluations / (double)n,
-                     (double)result.objective / (double)result.upper);
+                     (double)result.objective / (double)result.upper, cards, cards > 1 ? "s" : "", choice);
         (void)fflush(stdout);
     }
     (void)printf("          the first 100 gains by the processor: %s\n",
@@ -220,22 +223,28 @@ int main(void) {
     struct cru_error err = {CRU_OK, ""};
     struct cudaDeviceProp card;
     double from, peer;
-    if (cru_cuda_cards(&err) == 0) {
+    int cards = cru_cuda_cards(&err);
+    if (cards == 0) {
         (void)fprintf(stderr, "%s\n", err.message);
         return 2;
     }
     must(cudaGetDeviceProperties(&card, 0) == cudaSuccess, "card");
     (void)printf("%s, %d multiprocessors\n", card.name, card.multiProcessorCount);
     from = seconds();
-    bench(50000, 1024, 500, 5000, 2, 0); /* the first with the context's start in it */
+    bench(50000, 1024, 500, 5000, 2, 0, 1); /* the first with the context's start in it */
     (void)printf("cold start of the process to here: %.2f s\n", seconds() - from);
     peer = cublaslt_rate(8192, 8192, 8192);
     (void)printf("cuBLASLt int8, 8192 x 8192 x 8192: %.1f T/s\n", peer / 1e12);
     (void)printf("cuBLASLt int8, 32768 x 32768 x 256: %.1f T/s\n",
                  cublaslt_rate(32768, 32768, 256) / 1e12);
-    bench(1000000, 256, 2000, 10000, 2, peer);
-    bench(1000000, 256, 0, 10000, 1, peer);
-    bench(50000, 256, 500, 5000, 1, peer);
+    bench(1000000, 256, 2000, 10000, 2, peer, 1);
+    bench(1000000, 256, 0, 10000, 1, peer, 1);
+    bench(50000, 256, 500, 5000, 1, peer, 1);
+    if (cards > 1) { /* the rates are of all cards together */
+        bench(50000, 1024, 500, 5000, 2, 0, cards);
+        bench(1000000, 256, 2000, 10000, 2, peer, cards);
+        bench(1000000, 256, 0, 10000, 1, peer, cards);
+    }
     peer = cublaslt_rate(8192, 8192, 8192);
     (void)printf("cuBLASLt int8, 8192 x 8192 x 8192, again: %.1f T/s\n", peer / 1e12);
     return 0;
