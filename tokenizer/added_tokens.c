@@ -17,6 +17,9 @@ bool cru_added_index_init(struct cru_added_index *index, const struct cru_tokeni
         struct cru_span s = cru_vocab_token(t, t->added[i].id);
         unsigned char first = (unsigned char)s.p[0];
         if (counts[first]++ == 0) distinct++;
+        for (size_t place = 1; place <= 2; place++)
+            for (size_t b = 0; b < 256; b++)
+                if (s.n <= place || (unsigned char)s.p[place] == b) index->later[b] |= 1 << (place - 1);
         index->only_byte = first;
         uint32_t j = index->n++;
         for (; j > 0; j--) {
@@ -35,6 +38,12 @@ bool cru_added_index_init(struct cru_added_index *index, const struct cru_tokeni
 void cru_added_index_release(struct cru_added_index *index) {
     free(index->search);
     memset(index, 0, sizeof *index);
+}
+
+/* False when no added token is there. Code is full of what they begin with, and of little that goes on so. */
+static inline bool may_begin(const struct cru_added_index *index, struct cru_span text, size_t at) {
+    const unsigned char *p = (const unsigned char *)text.p + at;
+    return text.n - at < 3 || ((index->later[p[1]] & 1) && (index->later[p[2]] & 2));
 }
 
 /* The number of the added token at text.p + at, or CRU_NONE. */
@@ -79,7 +88,7 @@ bool cru_added_find(const struct cru_tokenizer *t, const struct cru_added_index 
             if (!p) return false;
             i = (size_t)(p - text.p);
         }
-        uint32_t found = added_at(t, index, text, i);
+        uint32_t found = may_begin(index, text, i) ? added_at(t, index, text, i) : CRU_NONE;
         if (found == CRU_NONE) continue;
         const struct cru_vocab_added *added = &t->added[found];
         scan->at = i + cru_vocab_token(t, added->id).n;

@@ -22,6 +22,7 @@ struct cru_added_index {
     uint32_t n;
     uint32_t begins[257]; /* search[begins[b]] .. search[begins[b + 1]] begin with byte b */
     int only_byte;        /* the first byte that all of them share, or -1 */
+    uint8_t later[256];   /* bit 0: a byte that one of them has second, bit 1: third; all, if one is shorter */
 };
 /* Of those that are normalized, or of those that are not; false when memory is short. */
 bool cru_added_index_init(struct cru_added_index *index, const struct cru_tokenizer *t,
