@@ -82,12 +82,12 @@ $(B)/lib/lib$(subst /,-,$(1)).a: $(patsubst %.c,$(B)/%.o,$(wildcard $(1)/*.c)) $
 endef
 $(foreach r,$(ROOMS),$(eval $(call room_rule,$(r))))
 
-# tests/unit/ROOM_what_test.c links the rooms that ROOM may use.
+# tests/unit/ROOM_what_test.c links the rooms that ROOM may use; and libarchive's shared library, since one writes archives.
 UNIT := $(wildcard tests/unit/*_test.c)
 define unit_rule
 $(B)/$(1:.c=): $(1) $(call lib,$(USES_$(firstword $(subst _, ,$(notdir $(1))))))
 	@mkdir -p $$(@D)
-	$$(CC) $$(CPPFLAGS) $$(CFLAGS) $$< -Wl,--start-group $(call lib,$(USES_$(firstword $(subst _, ,$(notdir $(1)))))) -Wl,--end-group -o $$@ -lcmocka $$(LDLIBS) -lgomp
+	$$(CC) $$(CPPFLAGS) $$(CFLAGS) $$< -Wl,--start-group $(call lib,$(USES_$(firstword $(subst _, ,$(notdir $(1)))))) -Wl,--end-group -o $$@ -lcmocka $$(patsubst %/libarchive.a,-larchive,$$(LDLIBS)) -lgomp
 endef
 $(foreach t,$(UNIT),$(eval $(call unit_rule,$(t))))
 
