@@ -75,10 +75,12 @@ static inline struct cru_piece_key key_of(const unsigned char *p, size_t n) {
 static size_t twin_of(const struct cru_new_piece *pieces, size_t n, uint8_t *table, size_t places) {
     const struct cru_new_piece *piece = &pieces[n];
     uint8_t *place = &table[piece->hash >> 32 & (places - 1)];
-    const struct cru_new_piece *other = &pieces[*place];
-    if (*place < n && other->hash == piece->hash && other->n == piece->n &&
-        memcmp(other->p, piece->p, piece->n) == 0)
-        return *place;
+    if (*place < n) {
+        const struct cru_new_piece *other = &pieces[*place];
+        if (other->hash == piece->hash && other->n == piece->n &&
+            memcmp(other->p, piece->p, piece->n) == 0)
+            return *place;
+    }
     *place = (uint8_t)n;
     return n;
 }
