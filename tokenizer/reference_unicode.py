@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hugging Face tokenizers 0.23.3, the reference, asked about code points; for unicode_tables.py and
-unicode_categories.py. Needs: pip install tokenizers==0.23.3"""
+"""Hugging Face tokenizers 0.23.3, the reference, asked about code points; for unicode_tables.py,
+unicode_categories.py and subword_unicode.py. Needs: pip install tokenizers==0.23.3"""
 import tokenizers
 from tokenizers import Regex, normalizers
 
@@ -27,3 +27,14 @@ def ranges(points):
         else:
             out.append([c, c])
     return out
+
+
+def wrapped(items, width=100):
+    """Prints them in lines of a table in C."""
+    line = indent = "    "
+    for item in items:
+        if len(line) + len(item) > width:
+            print(line.rstrip())
+            line = indent
+        line += item
+    print(line.rstrip())

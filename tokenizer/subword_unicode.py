@@ -11,11 +11,10 @@ four Unicode versions, and none is that of unicode_classes.h or of the system's 
 import struct
 import unicodedata
 
-import tokenizers
 from tokenizers import normalizers as N, pre_tokenizers as P
 
-assert tokenizers.__version__ == "0.23.3"
-CPS = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000]
+from reference_unicode import CPS, wrapped
+
 BLOCK = 128
 
 
@@ -127,29 +126,23 @@ def main():
         index.append(blocks.setdefault(b, len(blocks)))
     assert len(blocks) < 1 << 16
 
-    def wrapped(items, indent="    ", width=110):
-        line = indent
-        for item in items:
-            if len(line) + len(item) > width:
-                print(line.rstrip())
-                line = indent
-            line += item
-        print(line.rstrip())
     print("/* SPDX-License-Identifier: Apache-2.0 */")
     print("/* Written by subword_unicode.py; see there. Members: " + ", ".join(f"{n} {k}" for n, k in names[:5]))
-    print(" * " + ", ".join(f"{n} {k}" for n, k in names[5:]) + ". */")
+    print(" * " + ", ".join(f"{n} {k}" for n, k in names[5:]) + ".")
+    print(" * Long because it says of every code point what the reference makes of it, in blocks of 128 of which equal ones are stored")
+    print(" * once; a table that the compiler sees is mapped with the program and costs no start. */")
     print('#include "tokenizer/subword_unicode.h"\n\n/* clang-format off */')
     print(f"const uint16_t cru_subword_block[{len(index)}] = {{")
-    wrapped(f"{i}," for i in index)
+    wrapped((f"{i}," for i in index), 110)
     print("};\n")
     print(f"const uint16_t cru_subword_bits[][{BLOCK}] = {{")
     for b in blocks:
         print("   {")
-        wrapped(f"{x}," for x in b)
+        wrapped((f"{x}," for x in b), 110)
         print("   },")
     print("};\n")
     print("const struct cru_lower_run cru_lower_runs[] = {")
-    wrapped(f"{{0x{a:X}, 0x{b:X}, {s or 1}, {d}}}, " for a, b, s, d in runs)
+    wrapped((f"{{0x{a:X}, 0x{b:X}, {s or 1}, {d}}}, " for a, b, s, d in runs), 110)
     print("};")
     print("const size_t cru_lower_n_runs = sizeof cru_lower_runs / sizeof *cru_lower_runs;")
 

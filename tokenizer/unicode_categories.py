@@ -11,7 +11,7 @@ import unicodedata
 
 from tokenizers import pre_tokenizers
 
-from reference_unicode import CPS, matched, ranges
+from reference_unicode import CPS, matched, ranges, wrapped
 
 assert unicodedata.unidata_version == "14.0.0"
 CATEGORIES = "Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So Zs Zl Zp Cc Cf Co Cn".split()
@@ -21,16 +21,6 @@ BLOCK = 128
 
 def stands_alone(step):
     return {c for c in CPS if len(step.pre_tokenize_str("a" + chr(c) + "a")) == 3}
-
-
-def wrapped(items, indent="    ", width=100):
-    line = indent
-    for item in items:
-        if len(line) + len(item) > width:
-            print(line.rstrip())
-            line = indent
-        line += item
-    print(line.rstrip())
 
 
 sets = {k: matched(r"\p{%s}" % k) for k in CATEGORIES}
