@@ -108,7 +108,8 @@ static cru_status take_id(reading *r, cru_span raw) {
     if (raw.p[0] == '"') {
         if (!cru_json_unescape(raw, &r->batch->arena, &r->doc->id))
             return bad(r->err, "field 'id' holds a bad escape");
-    } else if (raw.p[0] == '{' || raw.p[0] == '[' || raw.p[0] == 'n') {
+    } else if (raw.p[0] == '{' || raw.p[0] == '[' || raw.p[0] == 'n' ||
+               raw.p[0] == 't' || raw.p[0] == 'f') {
         return bad(r->err, "field 'id' is neither a string nor a number");
     } else {
         r->doc->id = raw; /* a number stands for itself */
@@ -149,7 +150,7 @@ static cru_status take_field(reading *r, cru_span raw_name, cru_span raw,
     }
     bool crucible = cru_span_is(name, "crucible"),
          text = !crucible && cru_span_is(name, r->text_field);
-    if (!text && !sound(raw)) return bad(r->err, "not valid JSON");
+    if (!text && !sound(raw)) return bad(r->err, "not valid JSON, or nested more than 256 deep");
     if (crucible) return take_meta(r, raw);
     cru_field_kind kind = CRU_FIELD_USER;
     if (text) {

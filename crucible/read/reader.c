@@ -38,6 +38,8 @@ const struct cru_option cru_read_option_table[] = {
 enum cru_status cru_reader_open(const struct cru_read_options *options, const char *const *paths,
                                 size_t n_paths, struct cru_reader **reader, struct cru_error *err) {
     *reader = NULL;
+    if (strcmp(options->text_field, "id") == 0 || strcmp(options->text_field, "crucible") == 0)
+        return cru_fail(err, CRU_USAGE, "text field: '%s': a document's own field of that name", options->text_field);
     struct cru_reader *r = calloc(1, sizeof *r);
     if (!r) return cru_fail_memory(err, "reader");
     r->options = options;

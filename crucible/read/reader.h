@@ -28,7 +28,8 @@ extern const struct cru_option cru_read_option_table[];
 
 struct cru_reader;
 
-/* paths are borrowed until free. Options too. A missing path is CRU_FATAL, at open. */
+/* paths are borrowed until free. Options too. A missing path is CRU_FATAL, at open; a text field named "id" or
+ * "crucible" is CRU_USAGE. */
 enum cru_status cru_reader_open(const struct cru_read_options *options, const char *const *paths,
                                 size_t n_paths, struct cru_reader **reader, struct cru_error *err);
 /* Appends raw records until the batch is full. CRU_END when there are no more (the batch may hold

@@ -54,6 +54,17 @@ same r1.jsonl r2.jsonl
 has r1.jsonl '"drop":{"stage":"filter","rule":"gopher-quality'
 echo '{"body":"x y z","id":1,"n":2}' | crucible filter -q --where 'n > 0' --text-field body >body.jsonl
 [ "$(cat body.jsonl)" = '{"body":"x y z","id":1,"n":2}' ] || fail "text field"
+expect_exit 64 crucible filter -q --text-field id body.jsonl # the id and the text in one field would be written twice
+has stderr "text field: 'id'"
+expect_exit 64 crucible read --text-field crucible body.jsonl
+printf '{"id":true,"text":"a"}\n{"id":7,"text":"b"}\n' >ids.jsonl
+expect_exit 1 crucible mix -q ids.jsonl -o ids.out
+has stderr "neither a string nor a number"
+[ "$(lines ids.out)" = 1 ] || fail "an id that is no id"
+awk 'BEGIN { for (d = 256; d < 258; d++) { printf "{\"text\":\"deep\",\"m\":"; for (i = 0; i < d; i++) printf "["; for (i = 0; i < d; i++) printf "]"; print "}" } }' >deep.jsonl
+expect_exit 1 crucible mix -q deep.jsonl -o deep.out
+has stderr "nested more than 256 deep"
+[ "$(lines deep.out)" = 1 ] || fail "nesting of 256"
 expect_exit 2 crucible filter --rules code nosuchfile.jsonl
 has stderr "'nosuchfile.jsonl'"
 expect_exit 64 crucible filter --rules nosuchrule good.jsonl
