@@ -52,8 +52,7 @@ static inline uint32_t node_byte(const struct cru_bpe_node *node) {
 enum { MOST_STEPS = 2 * CRU_MAX_TOKEN };
 
 enum cru_border cru_bpe_border(const struct cru_bpe *bpe, struct cru_bpe_scratch *scratch,
-                               uint32_t a, uint32_t b, uint32_t whole,
-                               struct cru_bpe_pairs *later) {
+                               uint32_t a, uint32_t b, uint32_t whole) {
     uint32_t x = a, y = b, takes_x = UINT32_MAX, takes_y = UINT32_MAX; /* rank + 1 of the merges */
     for (unsigned step = 0; step < MOST_STEPS; step++) {
         const struct cru_bpe_node *nx = &bpe->nodes[x], *ny = &bpe->nodes[y];
@@ -65,15 +64,8 @@ enum cru_border cru_bpe_border(const struct cru_bpe *bpe, struct cru_bpe_scratch
         }
         if ((nx->as_left & cru_partner_bit(y)) && (ny->as_right & cru_partner_bit(x)) &&
             (step > 0 || whole == CRU_NONE)) {
-            uint64_t pair = cru_pair(x, y);
-            uint32_t limit = takes_x - 1 < takes_y ? takes_x - 1 : takes_y, bits = bpe->merges.pair_bits;
-            if (later && later->n < CRU_BPE_PAIRS) {
-                __builtin_prefetch(&bpe->merges.pairs[cru_pair_slot(pair, bits)]);
-                later->pair[later->n] = pair;
-                later->limit[later->n++] = limit;
-            } else if (cru_pair_rank(bpe->merges.pairs, bits, pair) < limit) {
-                return CRU_BORDER_NO;
-            }
+            uint32_t rank = cru_pair_find(bpe->merges.pairs, bpe->merges.pair_bits, x, y);
+            if (rank < takes_x - 1 && rank < takes_y) return CRU_BORDER_NO;
         }
         /* Of equal ranks the left one came first, so the right one is undone first. Irregular tokens
          * have the highest number: all others that were undone before them came later than both. */
@@ -87,7 +79,6 @@ enum cru_border cru_bpe_border(const struct cru_bpe *bpe, struct cru_bpe_scratch
         y = undo_y ? part : y;
         x = undo_y ? x : part;
     }
-    if (later) later->n = 0;
     return compare_by_merging(bpe, scratch, a, b, whole);
 }
 

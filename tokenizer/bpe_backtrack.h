@@ -40,6 +40,8 @@
 struct cru_bpe {
     struct cru_merges merges;
     const struct cru_bpe_node *nodes;
+    const uint32_t *chars;                /* for bpe_chars.h, as is */
+    const struct cru_char_halves *halves; /* this */
     const uint64_t *roots, *units;
     const uint32_t *offsets; /* the bytes of a token, for irregular ones */
     const char *text;
@@ -49,7 +51,6 @@ struct cru_bpe {
 
 enum {
     CRU_BPE_MEMO_BITS = 14, /* 128 KiB: stays in the second cache */
-    CRU_BPE_PAIRS = 4,      /* that are kept for later: few borders have more */
     CRU_BPE_DEAD = 1 << 18, /* places back to which the search knows where it has been */
 };
 
@@ -80,29 +81,18 @@ size_t cru_bpe_search(const struct cru_bpe *bpe, struct cru_bpe_scratch *scratch
  * Whether enc(ab) = [a, b], for tokens that are what their own bytes encode to. With a `whole` that is
  * not CRU_NONE, the result of the merge of a and b: by ranks, whether enc(ab) = [whole] and the last
  * merge is theirs; by merging, only the former. Keeps no answer.
- * With `later`, which must be empty, pairs are asked for and put there instead of being looked up: then
- * CRU_BORDER_BY_RANKS holds if none of them is a merge with a rank below its limit.
  */
 enum cru_border { CRU_BORDER_NO, CRU_BORDER_BY_RANKS, CRU_BORDER_BY_MERGING };
-struct cru_bpe_pairs {
-    uint64_t pair[CRU_BPE_PAIRS]; /* cru_pair */
-    uint32_t limit[CRU_BPE_PAIRS], n;
-};
 enum cru_border cru_bpe_border(const struct cru_bpe *bpe, struct cru_bpe_scratch *scratch,
-                               uint32_t a, uint32_t b, uint32_t whole, struct cru_bpe_pairs *later);
-
-/* The place in the memo for a cru_pair: pair << 1 | neighbourly, if it is known. */
-static inline uint64_t *cru_bpe_memo(const struct cru_bpe_scratch *scratch, uint64_t pair) {
-    return &scratch->memo[pair * 0x9E3779B97F4A7C15u >> (64 - CRU_BPE_MEMO_BITS)];
-}
+                               uint32_t a, uint32_t b, uint32_t whole);
 
 /* cru_bpe_border for two, from the memo if it is there. */
 static inline bool cru_bpe_neighbourly(const struct cru_bpe *bpe, struct cru_bpe_scratch *scratch,
                                        uint32_t a, uint32_t b) {
     uint64_t pair = cru_pair(a, b);
-    uint64_t *slot = cru_bpe_memo(scratch, pair);
+    uint64_t *slot = &scratch->memo[pair * 0x9E3779B97F4A7C15u >> (64 - CRU_BPE_MEMO_BITS)];
     if (*slot >> 1 == pair) return *slot & 1;
-    bool yes = cru_bpe_border(bpe, scratch, a, b, CRU_NONE, NULL) != CRU_BORDER_NO;
+    bool yes = cru_bpe_border(bpe, scratch, a, b, CRU_NONE) != CRU_BORDER_NO;
     *slot = pair << 1 | yes;
     return yes;
 }

@@ -9,7 +9,7 @@
 #ifndef CRU_TOKENIZER_BPE_MERGE_H
 #define CRU_TOKENIZER_BPE_MERGE_H
 
-#include "tokenizer/vocab_image.h"
+#include "tokenizer/pair_table.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,6 +19,7 @@ struct cru_merges {
     const uint32_t *byte_ids, *byte_pair, *merged;
     const uint64_t *pairs;
     uint32_t pair_bits;
+    uint32_t made_from; /* merged[rank] is rank + this for all ranks; 0: not so */
 };
 
 enum { CRU_SHORT_PIECE = 48 }; /* bytes; where the two ways cross is flat between 32 and 96 */

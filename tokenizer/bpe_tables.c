@@ -33,7 +33,7 @@ static bool try_merge(struct cru_bpe *bpe, struct cru_bpe_scratch *scratch,
     struct cru_bpe_node *made = &nodes[row->made];
     if (!left->bytes || !right->bytes || made->bytes) return true;
     if (!cru_merge_scratch_room(&scratch->merging, left->bytes + right->bytes)) return false;
-    enum cru_border border = cru_bpe_border(bpe, scratch, row->left, row->right, row->made, NULL);
+    enum cru_border border = cru_bpe_border(bpe, scratch, row->left, row->right, row->made);
     if (border == CRU_BORDER_NO) return true;
     uint32_t key = rank + 1, most = highest[row->left];
     if (highest[row->right] > most) most = highest[row->right];

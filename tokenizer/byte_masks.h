@@ -56,7 +56,7 @@ struct cru_mask_kernels {
     cru_mark_leads_fn mark_leads;
     cru_positions_fn positions;
     cru_three_bytes_fn three_bytes; /* or NULL */
-    bool bmi2; /* whether what goes with it may use BMI, BMI2 and POPCNT */
+    bool avx2; /* whether what goes with it may use AVX2, BMI, BMI2 and POPCNT */
 };
 
 /* The kernels of a path, or NULL when this machine or build has none such. */

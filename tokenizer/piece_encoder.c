@@ -23,7 +23,8 @@ bool cru_piece_encoder_init(struct cru_piece_encoder *e, const struct cru_tokeni
     e->tokenizer = tokenizer;
     e->rules = (struct cru_piece_rules){&tokenizer->classes, tokenizer->joins,
                                         tokenizer->header->digits, cru_mask_kernels_best(), false};
-    e->rules.bmi2 = e->rules.kernels->bmi2;
+    e->rules.bmi2 = e->rules.kernels->avx2;
+    e->batch = cru_bpe_batch_for(e->rules.kernels->avx2);
     if (cru_word_cache_init(&e->words) && cru_bpe_scratch_init(&e->merging, &tokenizer->bpe))
         return true;
     cru_piece_encoder_release(e);
@@ -95,12 +96,10 @@ static void encode_new(struct cru_piece_encoder *e, struct cru_new_piece *piece,
     if (id != CRU_NO_TOKEN) {
         piece->ids = 1;
         *piece->out = id;
-    } else if (piece->n > CRU_BATCH_BYTES) {
-        piece->ids = cru_bpe_piece(&t->bpe, &e->merging, piece->p, piece->n, piece->out);
     } else {
         struct cru_bpe_task *task = &tasks[(*n_tasks)++];
         task->p = piece->p;
-        task->n = (uint32_t)piece->n;
+        task->n = piece->n;
         task->out = piece->out;
     }
 }
@@ -131,7 +130,7 @@ static uint32_t *settle(struct cru_piece_encoder *e, uint32_t *end) {
         if (pieces[i].twin == i) encode_new(e, &pieces[i], tasks, &n_tasks);
         pieces[i].is_task = n_tasks > before;
     }
-    cru_bpe_batch(&e->tokenizer->bpe, &e->merging, tasks, n_tasks);
+    e->batch(&e->tokenizer->bpe, &e->merging, tasks, n_tasks);
     uint32_t *out = pieces[0].out;
     for (size_t i = 0; i < n; i++) {
         struct cru_new_piece *piece = &pieces[i];

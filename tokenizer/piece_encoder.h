@@ -35,6 +35,7 @@ struct cru_piece_encoder {
     struct cru_piece_rules rules;
     struct cru_piece_masks window;
     unsigned char tail[CRU_WINDOW + 64]; /* the last window of a text, spaces behind it */
+    cru_bpe_batch_fn batch;
     struct cru_bpe_scratch merging;
     struct cru_new_piece fresh[CRU_BATCH_TASKS];
     size_t n_fresh;

@@ -47,7 +47,8 @@ static inline uint32_t cru_vocab_word(const struct cru_tokenizer *t, const unsig
     }
 }
 
-/* True when every number of the image that is followed without looking stays in it; sets t->bpe.longest. A new
+/* True when every number of the image that is followed without looking stays in it; sets t->bpe.longest and the
+ * merges' made_from. A new
  * section must be looked at there (vocab_check.c). */
 bool cru_vocab_agrees(struct cru_tokenizer *t);
 

@@ -26,17 +26,22 @@ EACH offsets_rise(const uint32_t *offsets, size_t n, uint64_t bytes) {
     return !bad;
 }
 
-/* The low bits of every used slot are below the limit, and one slot at least is free: else a search
- * would never end. */
+/* The rank of every used slot is one, and a line at least is not full: else a search would never end. */
 EACH pairs_agree(const uint64_t *pairs, size_t slots, uint32_t n_merges) {
     uint32_t bad = 0;
-    size_t used = 0;
+    size_t full = 0;
     for (size_t i = 0; i < slots; i++) {
         uint32_t taken = pairs[i] != UINT64_MAX;
-        used += taken;
-        bad |= taken & ((pairs[i] & CRU_SPLIT_KEY_MASK) >= n_merges);
+        bad |= taken & ((pairs[i] & CRU_SPLIT_KEY_MASK) - 1 >= n_merges);
     }
-    return !bad && used < slots;
+    for (size_t i = CRU_PAIR_LINE - 1; i < slots; i += CRU_PAIR_LINE) full += pairs[i] != UINT64_MAX;
+    return !bad && full < slots / CRU_PAIR_LINE;
+}
+
+EACH is_rank_and_constant(const uint32_t *merged, size_t n) {
+    uint32_t other = 0;
+    for (size_t i = 0; i < n; i++) other |= merged[i] ^ (merged[0] + (uint32_t)i);
+    return !other;
 }
 
 EACH words_agree(const uint32_t *words, size_t slots, uint32_t n_ids) {
@@ -61,7 +66,16 @@ EACH units_agree(const uint64_t *units, size_t n, uint32_t n_units, uint32_t n_i
     return !bad;
 }
 
-/* The nodes and the trie; sets t->bpe.longest. That ways of making a token lead downwards is for
+EACH chars_agree(const uint32_t *chars, uint32_t n_ids) {
+    uint32_t bad = 0;
+    for (size_t i = 0; i < 65536; i++) {
+        uint32_t token = chars[i] & CRU_ID_MASK;
+        bad |= (token >= n_ids) & (token != CRU_ID_MASK);
+    }
+    return !bad;
+}
+
+/* The nodes and the trie; sets t->bpe.longest and made_from. That ways of making a token lead downwards is for
  * those who follow them to see (bpe_backtrack.c). */
 EACH bpe_agrees(struct cru_tokenizer *t) {
     const struct cru_vocab_header *h = t->header;
@@ -80,7 +94,9 @@ EACH bpe_agrees(struct cru_tokenizer *t) {
     }
     for (size_t b = 0; b < 256; b++) bad |= nodes[t->merges.byte_ids[b]].bytes != 1;
     t->bpe.longest = longest;
-    return !bad && longest <= CRU_MAX_TOKEN &&
+    if (h->n_merges && is_rank_and_constant(t->merges.merged, h->n_merges))
+        t->bpe.merges.made_from = t->merges.made_from = t->merges.merged[0];
+    return !bad && longest <= CRU_MAX_TOKEN && chars_agree(t->bpe.chars, h->n_ids) &&
            units_agree(t->bpe.roots, 65536, h->n_units, h->n_ids) &&
            units_agree(t->bpe.units, h->n_units, h->n_units, h->n_ids);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crucible/base/base.h"
+#include "tokenizer/bpe_chars.h"
 #include "tokenizer/bpe_tables.h"
 #include "tokenizer/join_rules.h"
 #include "tokenizer/split_steps.h"
@@ -240,7 +241,7 @@ static struct cru_vocab_header layout(const struct cru_vocab_draft *d, size_t te
     h.digits = d->digits;
     h.flags = d->flags;
     /* Nearly all that is looked for is there (as_left), and a table that fits the cache is quicker. */
-    h.pair_bits = table_bits(d->n_merges * 3 / 4);
+    h.pair_bits = cru_pair_bits(d->n_merges);
     bool whole_words = d->flags & CRU_VOCAB_IGNORE_MERGES;
     h.word_bits = whole_words ? table_bits(d->n_ids) : 0;
     const uint64_t bytes[CRU_SECTIONS] = {
@@ -255,6 +256,8 @@ static struct cru_vocab_header layout(const struct cru_vocab_draft *d, size_t te
         [CRU_SECTION_JOINS] = whole_words ? 0 : sizeof(struct cru_joins),
         [CRU_SECTION_STEPS] = d->steps.n,
         [CRU_SECTION_NODES] = d->n_ids * sizeof(struct cru_bpe_node),
+        [CRU_SECTION_CHARS] = 65536 * 4,
+        [CRU_SECTION_HALVES] = CRU_CHAR_HALVES * sizeof(struct cru_char_halves),
         [CRU_SECTION_ROOTS] = 65536 * 8,
         [CRU_SECTION_UNITS] = 0, /* known last, see append_trie */
     };
@@ -296,16 +299,12 @@ static enum cru_status fill_tables(const struct cru_vocab_draft *d,
     uint32_t *byte_pair = section(h, image, CRU_SECTION_BYTE_PAIR);
     uint64_t *pairs = section(h, image, CRU_SECTION_PAIRS);
     memset(byte_pair, 0xFF, h->section[CRU_SECTION_BYTE_PAIR].bytes);
-    memset(pairs, 0xFF, h->section[CRU_SECTION_PAIRS].bytes);
-    uint32_t mask = (1u << h->pair_bits) - 1;
+    cru_pairs_clear(pairs, h->pair_bits);
     for (size_t i = 0; i < d->n_merges; i++) {
         struct cru_merge_row row = d->merges[i];
         if (cru_pair_find(pairs, h->pair_bits, row.left, row.right) != CRU_NONE)
             return cru_fail(err, CRU_USAGE, "vocabulary: merge %zu is given twice", i);
-        uint64_t pair = cru_pair(row.left, row.right);
-        uint32_t slot = cru_pair_slot(pair, h->pair_bits);
-        while (pairs[slot] != UINT64_MAX) slot = (slot + 1) & mask;
-        pairs[slot] = pair << CRU_RANK_BITS | i;
+        cru_pairs_add(pairs, h->pair_bits, cru_pair(row.left, row.right), (uint32_t)i);
         merged[i] = row.made;
         struct cru_span l = d->tokens[row.left], r = d->tokens[row.right];
         if (l.n == 1 && r.n == 1)
@@ -323,18 +322,21 @@ static enum cru_status fill_tables(const struct cru_vocab_draft *d,
     return CRU_OK;
 }
 
-/* NODES, and the trie at the end of the image, which grows by it. */
+/* NODES, CHARS with HALVES, and the trie at the end of the image, which grows by it. */
 static enum cru_status append_trie(const struct cru_vocab_draft *d, struct cru_vocab_header *h,
                                    unsigned char **image, struct cru_error *err) {
     struct cru_bpe_node *nodes = section(h, *image, CRU_SECTION_NODES);
     struct cru_bpe bpe = {.merges = {section(h, *image, CRU_SECTION_BYTE_IDS),
                                      section(h, *image, CRU_SECTION_BYTE_PAIR),
                                      section(h, *image, CRU_SECTION_MERGED),
-                                     section(h, *image, CRU_SECTION_PAIRS), h->pair_bits},
+                                     section(h, *image, CRU_SECTION_PAIRS), h->pair_bits, 0},
                           .nodes = nodes,
                           .offsets = section(h, *image, CRU_SECTION_OFFSETS),
                           .text = section(h, *image, CRU_SECTION_TEXT)};
     enum cru_status status = cru_bpe_make_nodes(&bpe, nodes, d->n_ids, d->merges, d->n_merges, err);
+    if (status) return status;
+    status = cru_bpe_make_chars(&bpe, d->merges, d->n_merges, section(h, *image, CRU_SECTION_CHARS),
+                                section(h, *image, CRU_SECTION_HALVES), err);
     if (status) return status;
     uint64_t *roots = section(h, *image, CRU_SECTION_ROOTS), *units;
     size_t n_units;

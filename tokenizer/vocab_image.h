@@ -11,7 +11,7 @@
  *   | BYTE_IDS u32   |   [256] byte -> id
  *   | MERGED   u32   |   [n_merges] rank -> the id that the merge makes
  *   | BYTE_PAIR u32  |   [65536] first * 256 + second byte -> rank, or NONE
- *   | PAIRS    u64   |   [2^pair_bits] open addressing: left 20 | right 20 | rank 24; all ones: free
+ *   | PAIRS    u64   |   [2^pair_bits] merges by the tokens they join (pair_table.h)
  *   | WORDS    u32   |   [2^word_bits] open addressing on cru_piece_hash: tag 12 | id 20 of every
  *   |                |   token, all ones: free; only with CRU_VOCAB_IGNORE_MERGES
  *   | ADDED          |   [n_added] id, flags; content is the id's text
@@ -19,6 +19,9 @@
  *   |                |   only without CRU_VOCAB_IGNORE_MERGES
  *   | STEPS          |   the pre-tokeniser's steps (split_steps.h), for CRU_PATTERN_STEPS
  *   | NODES          |   [n_ids] how each token is made, and its next shorter beginning
+ *   | CHARS    u32   |   [65536] code point of a character of three bytes -> token 20 | its row
+ *   |                |   of HALVES 12; all ones: merges of it begin with its bytes (bpe_chars.h)
+ *   | HALVES         |   [CRU_CHAR_HALVES] where a token may begin or end within a character
  *   | ROOTS    u64   |   [65536] first * 256 + second byte -> unit: the trie's first two levels
  *   | UNITS    u64   |   [n_units] the rest of the trie, a double array
  *   +----------------+ file_bytes
@@ -39,7 +42,7 @@
 #define CRU_NONE UINT32_MAX
 
 enum {
-    CRU_VOCAB_VERSION = 7,
+    CRU_VOCAB_VERSION = 8,
     CRU_VOCAB_ORDER = 0x01020304,
     CRU_ID_BITS = 20,
     CRU_RANK_BITS = 24,
@@ -72,6 +75,8 @@ enum cru_vocab_section_name {
     CRU_SECTION_JOINS,
     CRU_SECTION_STEPS,
     CRU_SECTION_NODES,
+    CRU_SECTION_CHARS,
+    CRU_SECTION_HALVES,
     CRU_SECTION_ROOTS,
     CRU_SECTION_UNITS, /* stays last: how long it is, is known last */
     CRU_SECTIONS
@@ -112,6 +117,16 @@ struct cru_vocab_added {
 struct cru_bpe_node {
     uint64_t split, as_left, as_right;
     uint32_t shorter, bytes;
+};
+
+/*
+ * Which neighbours of a character of three bytes a token may reach over to without having both whole:
+ *   before   bit b: those before it whose last byte is 0x80 + b
+ *   after    bit b: those behind it whose second byte is 0x80 + b
+ */
+enum { CRU_CHAR_HALVES = 1 << 12 }; /* the first: none at all, as nearly all characters have it */
+struct cru_char_halves {
+    uint64_t before, after;
 };
 
 #define CRU_SPLIT_KEY_MASK ((1u << CRU_RANK_BITS) - 1)
@@ -172,30 +187,6 @@ static inline uint64_t cru_key_hash(struct cru_piece_key key) {
 
 static inline uint64_t cru_piece_hash(const unsigned char *p, size_t n) {
     return n <= 15 ? cru_key_hash(cru_piece_key(p, n)) : cru_hash64(p, n, 0);
-}
-
-/* Where a pair's search begins, in a table of 2^bits. */
-static inline uint32_t cru_pair_slot(uint64_t pair, uint32_t bits) {
-    return (uint32_t)((pair * 0x9E3779B97F4A7C15u) >> (64 - bits));
-}
-
-static inline uint64_t cru_pair(uint32_t left, uint32_t right) {
-    return (uint64_t)left << CRU_ID_BITS | right;
-}
-
-/* The rank of the merge of a cru_pair, or CRU_NONE. */
-static inline uint32_t cru_pair_rank(const uint64_t *pairs, uint32_t bits, uint64_t pair) {
-    uint32_t mask = (1u << bits) - 1;
-    for (uint32_t i = cru_pair_slot(pair, bits);; i = (i + 1) & mask) {
-        uint64_t slot = pairs[i];
-        if (slot >> CRU_RANK_BITS == pair) return (uint32_t)(slot & ((1u << CRU_RANK_BITS) - 1));
-        if (slot == UINT64_MAX) return CRU_NONE;
-    }
-}
-
-static inline uint32_t cru_pair_find(const uint64_t *pairs, uint32_t bits, uint32_t left,
-                                     uint32_t right) {
-    return cru_pair_rank(pairs, bits, cru_pair(left, right));
 }
 
 #endif

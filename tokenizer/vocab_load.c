@@ -18,7 +18,7 @@ static enum cru_status damaged(struct cru_error *err, const char *what) {
 static bool sizes_agree(const struct cru_vocab_header *h) {
     bool whole_words = h->flags & CRU_VOCAB_IGNORE_MERGES;
     if (h->n_ids > CRU_MAX_IDS || h->n_merges > CRU_MAX_MERGES || h->n_added > CRU_MAX_ADDED ||
-        h->pair_bits < 1 || h->pair_bits > 30 || h->word_bits < (whole_words ? 1 : 0) ||
+        h->pair_bits < CRU_PAIR_BITS_LEAST || h->pair_bits > 30 || h->word_bits < (whole_words ? 1 : 0) ||
         h->word_bits > (whole_words ? 30 : 0) || h->n_units < 256 || h->n_units % 256 ||
         h->n_units > 1u << CRU_UNIT_BITS || h->irregular > 1)
         return false;
@@ -34,6 +34,8 @@ static bool sizes_agree(const struct cru_vocab_header *h) {
         [CRU_SECTION_JOINS] = whole_words ? 0 : sizeof(struct cru_joins),
         [CRU_SECTION_STEPS] = h->section[CRU_SECTION_STEPS].bytes,
         [CRU_SECTION_NODES] = (uint64_t)h->n_ids * sizeof(struct cru_bpe_node),
+        [CRU_SECTION_CHARS] = 65536 * 4,
+        [CRU_SECTION_HALVES] = CRU_CHAR_HALVES * sizeof(struct cru_char_halves),
         [CRU_SECTION_ROOTS] = 65536 * 8,
         [CRU_SECTION_UNITS] = (uint64_t)h->n_units * 8,
     };
@@ -99,9 +101,11 @@ enum cru_status cru_tokenizer_from_image(const void *image, size_t bytes,
     t->added = at[CRU_SECTION_ADDED];
     t->joins = h->flags & CRU_VOCAB_IGNORE_MERGES ? NULL : at[CRU_SECTION_JOINS];
     t->merges = (struct cru_merges){at[CRU_SECTION_BYTE_IDS], at[CRU_SECTION_BYTE_PAIR],
-                                    at[CRU_SECTION_MERGED], at[CRU_SECTION_PAIRS], h->pair_bits};
+                                    at[CRU_SECTION_MERGED], at[CRU_SECTION_PAIRS], h->pair_bits, 0};
     t->bpe = (struct cru_bpe){.merges = t->merges,
                               .nodes = at[CRU_SECTION_NODES],
+                              .chars = at[CRU_SECTION_CHARS],
+                              .halves = at[CRU_SECTION_HALVES],
                               .roots = at[CRU_SECTION_ROOTS],
                               .units = at[CRU_SECTION_UNITS],
                               .offsets = t->offsets,

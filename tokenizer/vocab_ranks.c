@@ -125,7 +125,7 @@ static enum cru_status read_tokens(struct cru_span ranks, struct cru_vocab_draft
 static enum cru_status derive_merge(struct deriving *v, struct cru_vocab_draft *d,
                                     const struct cru_span *tokens, uint32_t id,
                                     struct cru_error *err) {
-    struct cru_merges m = {v->byte_ids, v->byte_pair, v->merged, v->pairs, v->pair_bits};
+    struct cru_merges m = {v->byte_ids, v->byte_pair, v->merged, v->pairs, v->pair_bits, 0};
     const unsigned char *p = (const unsigned char *)tokens[id].p;
     uint32_t parts[LONGEST];
     size_t n;
@@ -134,11 +134,8 @@ static enum cru_status derive_merge(struct deriving *v, struct cru_vocab_draft *
     if (n != 2)
         return cru_fail(err, CRU_USAGE, "rank file: token %u is no merge of two earlier tokens",
                         id);
-    uint32_t rank = (uint32_t)v->n_merges++, mask = (1u << v->pair_bits) - 1;
-    uint64_t pair = cru_pair(parts[0], parts[1]);
-    uint32_t slot = cru_pair_slot(pair, v->pair_bits);
-    while (v->pairs[slot] != UINT64_MAX) slot = (slot + 1) & mask;
-    v->pairs[slot] = pair << CRU_RANK_BITS | rank;
+    uint32_t rank = (uint32_t)v->n_merges++;
+    cru_pairs_add(v->pairs, v->pair_bits, cru_pair(parts[0], parts[1]), rank);
     v->merged[rank] = id;
     if (tokens[id].n == 2) v->byte_pair[p[0] << 8 | p[1]] = rank;
     return cru_vocab_draft_merge(d, tokens[parts[0]], tokens[parts[1]], err);
@@ -148,7 +145,7 @@ static enum cru_status derive_all(struct deriving *v, struct cru_vocab_draft *d,
                                   const struct cru_span *tokens, size_t n, struct cru_error *err) {
     memset(v->byte_ids, 0xFF, sizeof v->byte_ids);
     memset(v->byte_pair, 0xFF, sizeof v->byte_pair);
-    memset(v->pairs, 0xFF, (size_t)8 << v->pair_bits);
+    cru_pairs_clear(v->pairs, v->pair_bits);
     size_t single = 0;
     for (size_t i = 0; i < n; i++)
         if (tokens[i].n == 1) {
@@ -169,8 +166,7 @@ static enum cru_status derive_merges(struct cru_vocab_draft *d, const struct cru
                                      size_t n, struct cru_error *err) {
     struct deriving *v = calloc(1, sizeof *v);
     if (!v) return cru_fail_memory(err, "rank file");
-    v->pair_bits = 4;
-    while (((size_t)1 << v->pair_bits) < n * 2) v->pair_bits++;
+    v->pair_bits = cru_pair_bits(n);
     v->pairs = malloc((size_t)8 << v->pair_bits);
     v->merged = malloc((n + 1) * sizeof *v->merged);
     enum cru_status status = v->pairs && v->merged ? derive_all(v, d, tokens, n, err)

@@ -228,7 +228,7 @@ static struct cru_piece_rules random_rules(struct cru_random *r,
                                     .joins = cru_random_next(r) % 2 ? tokenizer->joins : NULL,
                                     .digits = 1 + (uint32_t)(cru_random_next(r) % 3),
                                     .kernels = kernels,
-                                    .bmi2 = kernels->bmi2};
+                                    .bmi2 = kernels->avx2};
 }
 
 static void masks_find_the_scanners_pieces(void **state) {
@@ -264,7 +264,7 @@ static void masks_know_every_neighbourhood(void **state) {
     for (int path = 0; path < CRU_MASKS_PATHS; path++) {
         const struct cru_mask_kernels *kernels = cru_mask_kernels_of((enum cru_masks_path)path);
         struct cru_piece_rules rules = {
-            .classes = &classes, .digits = 2, .kernels = kernels, .bmi2 = kernels && kernels->bmi2};
+            .classes = &classes, .digits = 2, .kernels = kernels, .bmi2 = kernels && kernels->avx2};
         if (!rules.kernels) continue;
         for (size_t i = 0; i < POOL * POOL * POOL; i++) {
             const char *s[3] = {pool[i % POOL], pool[i / POOL % POOL], pool[i / POOL / POOL]};
@@ -292,7 +292,7 @@ static void rows_reach_beyond_windows(void **state) {
     for (int path = 0; path < CRU_MASKS_PATHS; path++) {
         const struct cru_mask_kernels *kernels = cru_mask_kernels_of((enum cru_masks_path)path);
         struct cru_piece_rules rules = {
-            .classes = &classes, .digits = 3, .kernels = kernels, .bmi2 = kernels && kernels->bmi2};
+            .classes = &classes, .digits = 3, .kernels = kernels, .bmi2 = kernels && kernels->avx2};
         for (size_t i = 0; rules.kernels && i < 8 * 8 * ROWS * 150; i++) {
             const char *first = before[i % 8], *then = behind[i / 8 % 8], *s = row[i / 64 % ROWS];
             size_t n = 192, total = n - i / 64 / ROWS;
@@ -356,7 +356,7 @@ static void windows_change_nothing(void **state) {
             struct cru_piece_encoder e;
             assert_true(cru_piece_encoder_init(&e, t));
             e.rules.kernels = cru_mask_kernels_of((enum cru_masks_path)path);
-            e.rules.bmi2 = e.rules.kernels && e.rules.kernels->bmi2;
+            e.rules.bmi2 = e.rules.kernels && e.rules.kernels->avx2;
             for (int i = 0; e.rules.kernels && i < 120; i++) {
                 size_t n = 3000 + cru_random_next(&r) % 17000;
                 random_text(&r, p, n);
@@ -388,7 +388,7 @@ static void texts_end_anywhere(void **state) {
         struct cru_piece_encoder e;
         assert_true(cru_piece_encoder_init(&e, tokenizer));
         e.rules.kernels = cru_mask_kernels_of((enum cru_masks_path)path);
-        e.rules.bmi2 = e.rules.kernels && e.rules.kernels->bmi2;
+        e.rules.bmi2 = e.rules.kernels && e.rules.kernels->avx2;
         for (int round = 0; e.rules.kernels && round < 3; round++) {
             random_text(&r, p, 2 * CRU_WINDOW + 200);
             for (size_t n = 1; n < 2 * CRU_WINDOW + 100; n++) {

@@ -25,7 +25,7 @@ static void toy_make(struct toy *t, struct cru_random *r) {
     memset(t->byte_pair, 0xFF, sizeof t->byte_pair);
     memset(t->pairs, 0xFF, sizeof t->pairs);
     for (uint32_t b = 0; b < 256; b++) t->byte_ids[b] = b;
-    t->m = (struct cru_merges){t->byte_ids, t->byte_pair, t->made, t->pairs, 11};
+    t->m = (struct cru_merges){t->byte_ids, t->byte_pair, t->made, t->pairs, 11, 0};
     for (uint32_t n = 0; n < MERGES;) {
         uint32_t part[2];
         for (int k = 0; k < 2; k++) { /* early tokens more often, so that merges meet in texts */
@@ -34,10 +34,7 @@ static void toy_make(struct toy *t, struct cru_random *r) {
             part[k] = pick < LETTERS ? 'a' + pick : 256 + pick - LETTERS;
         }
         if (cru_pair_find(t->pairs, 11, part[0], part[1]) != CRU_NONE) continue;
-        uint64_t pair = cru_pair(part[0], part[1]);
-        uint32_t slot = cru_pair_slot(pair, 11);
-        while (t->pairs[slot] != UINT64_MAX) slot = (slot + 1) & 2047;
-        t->pairs[slot] = pair << CRU_RANK_BITS | n;
+        cru_pairs_add(t->pairs, 11, cru_pair(part[0], part[1]), n);
         if (part[0] < 256 && part[1] < 256) t->byte_pair[part[0] << 8 | part[1]] = n;
         t->left[n] = part[0];
         t->right[n] = part[1];

@@ -10,6 +10,7 @@
 
 #include "crucible/base/base.h"
 #include "crucible/base/output.h"
+#include "tokenizer/pair_table.h"
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/vocab_compile.h"
 #include "tokenizer/vocab_image.h"
@@ -243,7 +244,9 @@ static void numbers_that_lead_out_are_seen(void **state) {
         {CRU_SECTION_BYTE_IDS, 7, 256, false}, /* not a byte's */
         {CRU_SECTION_MERGED, MERGES - 1, IDS, false},
         {CRU_SECTION_BYTE_PAIR, 65535, MERGES, false},
-        {CRU_SECTION_PAIRS, 30, MERGES, false},
+        {CRU_SECTION_PAIRS, 30, MERGES + 1, false},
+        {CRU_SECTION_PAIRS, 30, 0, false},
+        {CRU_SECTION_CHARS, 0x4E00, IDS, false},
         {CRU_SECTION_WORDS, 0, IDS, true},
         {CRU_SECTION_WORDS, 1023, IDS, true},
         {CRU_SECTION_ADDED, 0, IDS, false},
@@ -282,6 +285,29 @@ static void numbers_that_lead_out_are_seen(void **state) {
         assert_string_equal(err.message, "vocabulary is damaged: numbers out of range");
         free(image.p);
     }
+}
+
+/* No search would end in a table of pairs whose lines all are full. */
+static void full_tables_of_pairs_are_seen(void **state) {
+    (void)state;
+    struct cru_vocab_bytes image;
+    struct cru_tokenizer *t;
+    struct cru_error err;
+    assert_int_equal(compile(&plain, &image, &err), CRU_OK);
+    struct cru_vocab_header *h = image.p;
+    uint64_t *pairs = (uint64_t *)((char *)image.p + h->section[CRU_SECTION_PAIRS].offset);
+    size_t slots = (size_t)1 << h->pair_bits;
+    for (size_t i = CRU_PAIR_LINE - 1; i < slots; i += CRU_PAIR_LINE) {
+        bool last = i == slots - 1;
+        assert_true(pairs[i] == UINT64_MAX);
+        pairs[i] = 1;
+        h->checksum = 0;
+        h->checksum = cru_hash64(image.p, image.n, 0);
+        assert_int_equal(cru_tokenizer_from_image(image.p, image.n, &t, &err), last ? CRU_FATAL : CRU_OK);
+        cru_tokenizer_free(t);
+    }
+    assert_string_equal(err.message, "vocabulary is damaged: numbers out of range");
+    free(image.p);
 }
 
 static void files_are_loaded_by_what_they_are(void **state) {
@@ -376,6 +402,7 @@ int main(void) {
         cmocka_unit_test(refusals_name_their_reason),
         cmocka_unit_test(every_byte_is_checked),
         cmocka_unit_test(numbers_that_lead_out_are_seen),
+        cmocka_unit_test(full_tables_of_pairs_are_seen),
         cmocka_unit_test(files_are_loaded_by_what_they_are),
         cmocka_unit_test(merges_follow_from_ranks),
     };
