@@ -211,6 +211,7 @@ static uint32_t *encode_piece(struct cru_piece_encoder *e, const unsigned char *
 
 uint32_t *cru_encode_piece(struct cru_piece_encoder *e, const unsigned char *p, size_t n,
                            uint32_t *out) {
+    cru_word_cache_tend(&e->words);
     return settle(e, encode_piece(e, p, n, out));
 }
 
@@ -224,6 +225,7 @@ static uint32_t *encode_parts(struct cru_piece_encoder *e, const unsigned char *
     for (size_t from = 0; from < parts; from += BATCH) {
         const uint16_t *starts = e->window.starts + from;
         size_t some = parts - from < BATCH ? parts - from : BATCH, start = starts[0];
+        cru_word_cache_tend(&e->words);
         for (size_t i = 0; i < some; i++) {
             size_t end = starts[i + 1];
             keys[i] = key_of(p + start, end - start);
@@ -278,6 +280,7 @@ uint32_t *cru_encode_pieces(struct cru_piece_encoder *e, struct cru_span text, u
     if (pattern == CRU_PATTERN_QWEN2) return settle(e, encode_windows(e, p, end, out));
     while (p < end) {
         const unsigned char *q = cru_piece_end(e->rules.classes, pattern, e->rules.digits, p, end);
+        cru_word_cache_tend(&e->words);
         out = encode_piece(e, p, (size_t)(q - p), out);
         p = q;
     }

@@ -11,9 +11,11 @@
  *                                         when another piece with the same place came later
  *
  * A piece of more than 3 ids keeps them in `pool`; when that is full, all is forgotten. Longer pieces, to
- * CRU_LONG_BYTES, have a table that says where in `store` their ids and bytes are. Some 30 MiB, whatever
- * the text: a corpus has half a million different words, and entries are asked for well before they are
- * read. One thread.
+ * CRU_LONG_BYTES, have a table that says where in `store` their ids and bytes are.
+ *
+ * `words` begins with 256 KiB, because a short text should not pay for clearing more, and when that is half
+ * full, becomes 16 MiB: a corpus has half a million different words, and entries are asked for well before
+ * they are read. Some 30 MiB in the end, whatever the text. One thread.
  */
 #ifndef CRU_TOKENIZER_WORD_CACHE_H
 #define CRU_TOKENIZER_WORD_CACHE_H
@@ -27,7 +29,8 @@
 enum {
     CRU_CACHED_BYTES = 15,
     CRU_INLINE_IDS = 3,
-    CRU_PLACE_BITS = 19,
+    CRU_PLACE_BITS_FIRST = 13, /* log2 of the places in words, */
+    CRU_PLACE_BITS = 19,       /* and later */
     CRU_LONG_BITS = 17,
     CRU_LONG_BYTES = 1024,
     CRU_STORE_WORDS = 1 << 21, /* of 4 bytes */
@@ -46,10 +49,12 @@ struct cru_long_entry {
 };
 
 struct cru_word_cache {
-    struct cru_word_entry *words; /* [2^CRU_PLACE_BITS], at a multiple of 64 bytes */
+    struct cru_word_entry *words; /* [2^place_bits], at a multiple of 64 bytes */
     struct cru_long_entry *longs; /* [2^CRU_LONG_BITS] */
     uint32_t *pool;               /* [CRU_POOL_IDS] */
     uint32_t *store;              /* [CRU_STORE_WORDS] */
+    uint32_t place_bits;
+    size_t kept; /* words put in so far, in the first table */
     size_t pooled, stored;
 };
 
@@ -66,18 +71,26 @@ uint32_t *cru_word_cache_get_long(const struct cru_word_cache *cache, const unsi
 void cru_word_cache_put_long(struct cru_word_cache *cache, const unsigned char *p, size_t n,
                              uint64_t hash, const uint32_t *ids, size_t n_ids);
 
+/* Moves the entries to the larger table, if there is memory for it. */
+void cru_word_cache_grow(struct cru_word_cache *cache);
+
+/* To be called now and then, where no place is held: they may change. */
+static inline void cru_word_cache_tend(struct cru_word_cache *cache) {
+    if (__builtin_expect(cache->kept > (size_t)1 << (CRU_PLACE_BITS_FIRST - 1), 0)) cru_word_cache_grow(cache);
+}
+
 /* Exchanges the piece's place with the one beside it, if the piece stands there. */
 bool cru_word_cache_fetch(struct cru_word_cache *cache, struct cru_piece_key key);
 
 /* The number of the place that is the piece's own. */
-static inline size_t cru_word_place(struct cru_piece_key key) {
+static inline size_t cru_word_place(const struct cru_word_cache *cache, struct cru_piece_key key) {
     uint64_t mixed = (key.low ^ key.high * 0xD1B54A32D192ED03u) * 0x9E3779B97F4A7C15u;
-    return mixed >> (64 - CRU_PLACE_BITS);
+    return mixed >> (64 - cache->place_bits);
 }
 
 static inline const struct cru_word_entry *cru_word_cache_place(const struct cru_word_cache *cache,
                                                                 struct cru_piece_key key) {
-    return &cache->words[cru_word_place(key)];
+    return &cache->words[cru_word_place(cache, key)];
 }
 
 /* The ids at the piece's place, written to out, which has room for all of them and for INLINE_IDS + 1:
