@@ -39,7 +39,7 @@ struct cru_shard_writer {
     struct cru_buffer index, rows, names, sums;
     uint32_t n_rows;
     size_t block_n; /* bytes in `block`, which takes several checksums' worth: a write has its price */
-    unsigned char *block;
+    unsigned char *block, *other; /* the other may be on its way into the file */
     struct cru_hasher *hasher; /* of the bytes behind the last checksum */
 
     /* The set. */
@@ -66,6 +66,7 @@ static void writer_free(struct cru_shard_writer *w) {
     free(w->sources);
     free(w->table);
     free(w->block);
+    free(w->other);
     cru_hasher_free(w->hasher);
     free(w->counts);
     free(w->lengths);
@@ -90,6 +91,14 @@ static enum cru_status check_params(const struct cru_shard_params *p, struct cru
     return why ? cru_fail(err, CRU_USAGE, "unable to write shards: '%s': %s", name, why) : CRU_OK;
 }
 
+static unsigned char *new_block(void) {
+    unsigned char *block = aligned_alloc(HUGE_PAGE, WRITE_BYTES);
+#ifdef MADV_HUGEPAGE
+    if (block) (void)madvise(block, WRITE_BYTES, MADV_HUGEPAGE); /* the device wants few pages */
+#endif
+    return block;
+}
+
 enum cru_status cru_shard_writer_open(const char *dir, const struct cru_shard_params *params,
                                       struct cru_shard_writer **writer, struct cru_error *err) {
     *writer = NULL;
@@ -106,14 +115,12 @@ enum cru_status cru_shard_writer_open(const char *dir, const struct cru_shard_pa
     w->params.tokenizer_name = w->tokenizer_name;
     w->width = cru_shard_is_narrow(params) ? 2 : 4;
     w->dir = strdup(dir);
-    w->block = aligned_alloc(HUGE_PAGE, WRITE_BYTES);
-#ifdef MADV_HUGEPAGE
-    if (w->block) (void)madvise(w->block, WRITE_BYTES, MADV_HUGEPAGE); /* the device wants few pages */
-#endif
+    w->block = new_block();
+    w->other = new_block();
     w->hasher = cru_hasher_new();
     w->counts = calloc(params->vocab_size, sizeof *w->counts);
     w->table = calloc(TABLE_SLOTS, sizeof *w->table);
-    if (!w->dir || !w->block || !w->hasher || !w->counts || !w->table)
+    if (!w->dir || !w->block || !w->other || !w->hasher || !w->counts || !w->table)
         s = cru_fail_memory(err, dir);
     else
         s = cru_shard_directory_prepare(dir, params->replace, &w->made_directory, &w->lock, err);
@@ -127,13 +134,16 @@ enum cru_status cru_shard_writer_open(const char *dir, const struct cru_shard_pa
 
 /* ---- Bytes of the body, a block at a time ---- */
 
-/* Whole blocks go past the page cache, and what is left behind the last one does not. */
+/* Whole blocks go past the page cache, while the next ones are filled; what is left behind the last does not. */
 static enum cru_status flush_blocks(struct cru_shard_writer *w, struct cru_error *err) {
     size_t whole = w->block_n - w->block_n % CRU_CRS_BLOCK_BYTES, rest = w->block_n - whole;
+    unsigned char *block = w->block;
     w->block_n = 0;
+    w->block = w->other;
+    w->other = block;
     enum cru_status s = CRU_OK;
-    if (whole) s = cru_output_write_block(w->out, w->block, whole, err);
-    if (rest && s == CRU_OK) s = cru_output_write(w->out, w->block + whole, rest, err);
+    if (whole) s = cru_output_send_block(w->out, block, whole, err);
+    if (rest && s == CRU_OK) s = cru_output_write(w->out, block + whole, rest, err);
     return s;
 }
 

@@ -13,9 +13,9 @@
  * `pad_id` up to a multiple of `bag`, so every document starts at a multiple of the bag in its
  * shard and in the set. Padding is counted, belongs to no document and carries no loss.
  *
- * Whole blocks go past the page cache where the file system lets them (cru_output_write_block).
+ * Whole blocks go past the page cache where the file system lets them (cru_output_send_block).
  *
- * The writer owns all its memory and borrows nothing after a call returns. Memory: 4 MiB + 8 bytes
+ * The writer owns all its memory and borrows nothing after a call returns. Memory: 8 MiB + 8 bytes
  * an id of the vocabulary (12 with lengths) + 64 bytes a document of the shard being written (at
  * most 2^20 documents a shard) + the distinct source names. One thread at a time; one writer a
  * directory.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <aio.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -16,6 +17,9 @@ struct cru_output {
     int fd;
     bool closed_pipe;
     bool cached; /* the file system cannot write past its page cache */
+    bool sending;
+    struct aiocb sent; /* the block on its way, while `sending`, */
+    const char *block; /* which is this */
     uint64_t bytes; /* given to write, buffered ones included */
     size_t n;       /* bytes in the buffer */
     char buffer[BLOCK];
@@ -94,8 +98,29 @@ bool cru_output_same_file(const char *a, const char *b) {
     return S_ISREG(x.st_mode) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
+static void set_direct(const struct cru_output *out, bool direct) {
+#ifdef O_DIRECT
+    int flags = fcntl(out->fd, F_GETFL);
+    if (flags >= 0) (void)fcntl(out->fd, F_SETFL, direct ? flags | O_DIRECT : flags & ~O_DIRECT);
+#else
+    (void)out, (void)direct;
+#endif
+}
+
+/* Waits for the block on its way, if there is one; answers how much of it the device took. */
+static size_t finish_block(struct cru_output *out) {
+    if (!out->sending) return 0;
+    const struct aiocb *const sent[] = {&out->sent};
+    while (aio_error(&out->sent) == EINPROGRESS) (void)aio_suspend(sent, 1, NULL);
+    ssize_t got = aio_return(&out->sent);
+    out->sending = false;
+    set_direct(out, false);
+    return got > 0 ? (size_t)got : 0;
+}
+
 static void output_free(struct cru_output *out) {
     if (!out) return;
+    (void)finish_block(out);
     forget(out->temporary);
     if (out->fd > STDOUT_FILENO) (void)close(out->fd);
     free(out->path);
@@ -167,8 +192,22 @@ static enum cru_status write_all(struct cru_output *out, const char *p, size_t n
     return CRU_OK;
 }
 
+/* What the device did not take of a block on its way is written as everything else is; what is wrong, if anything,
+ * that will meet again. */
+static enum cru_status wait_for_block(struct cru_output *out, struct cru_error *err) {
+    if (!out->sending) return CRU_OK;
+    size_t done = finish_block(out), n = out->sent.aio_nbytes;
+    out->cached = done == 0;
+    if (lseek(out->fd, out->sent.aio_offset + (off_t)done, SEEK_SET) < 0)
+        return cru_fail_errno(err, "unable to write", out->path);
+    return write_all(out, out->block + done, n - done, err);
+}
+
+/* Until all given to write so far is in the file. */
 static enum cru_status flush(struct cru_output *out, struct cru_error *err) {
     size_t n = out->n;
+    enum cru_status s = wait_for_block(out, err);
+    if (s) return s;
     out->n = 0;
     return write_all(out, out->buffer, n, err);
 }
@@ -176,52 +215,37 @@ static enum cru_status flush(struct cru_output *out, struct cru_error *err) {
 enum cru_status cru_output_write(struct cru_output *out, const void *p, size_t n,
                                  struct cru_error *err) {
     if (out->closed_pipe) return CRU_END;
+    enum cru_status s = n >= BLOCK - out->n ? flush(out, err) : wait_for_block(out, err);
+    if (s) return s;
     out->bytes += n;
-    if (n >= BLOCK - out->n) {
-        enum cru_status s = flush(out, err);
-        if (s) return s;
-    }
     if (n >= BLOCK) return write_all(out, p, n, err);
     if (n) memcpy(out->buffer + out->n, p, n);
     out->n += n;
     return CRU_OK;
 }
 
-#ifdef O_DIRECT
-/* Writes what it can of the block past the page cache; answers how much that was. */
-static size_t write_direct(struct cru_output *out, const char *p, size_t n) {
-    int flags = fcntl(out->fd, F_GETFL);
-    if (flags < 0 || fcntl(out->fd, F_SETFL, flags | O_DIRECT)) return 0;
-    size_t done = 0;
-    while (done < n) {
-        ssize_t got = write(out->fd, p + done, n - done);
-        if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) break; /* what is wrong, if anything, the ordinary write will meet again */
-        done += (size_t)got;
-        if (done % CRU_OUTPUT_ALIGNMENT) break;
-    }
-    (void)fcntl(out->fd, F_SETFL, flags);
-    return done;
-}
-#else
-static size_t write_direct(struct cru_output *out, const char *p, size_t n) {
-    (void)out, (void)p, (void)n;
-    return 0;
-}
-#endif
-
-enum cru_status cru_output_write_block(struct cru_output *out, const void *p, size_t n,
-                                       struct cru_error *err) {
+enum cru_status cru_output_send_block(struct cru_output *out, void *p, size_t n,
+                                      struct cru_error *err) {
     bool aligned = (uintptr_t)p % CRU_OUTPUT_ALIGNMENT == 0 && n % CRU_OUTPUT_ALIGNMENT == 0 &&
                    out->bytes % CRU_OUTPUT_ALIGNMENT == 0 && n > 0;
-    /* Only in a file of our own: others share the descriptor's flags of standard output. */
-    if (!aligned || !out->temporary || out->cached) return cru_output_write(out, p, n, err);
     enum cru_status s = flush(out, err);
     if (s) return s;
-    size_t done = write_direct(out, p, n);
-    out->cached = done == 0;
-    out->bytes += done;
-    return cru_output_write(out, (const char *)p + done, n - done, err);
+    /* Only in a file of our own: others share the descriptor's flags of standard output. */
+    if (!aligned || !out->temporary || out->cached) return cru_output_write(out, p, n, err);
+    out->sent = (struct aiocb){.aio_fildes = out->fd,
+                               .aio_offset = (off_t)out->bytes,
+                               .aio_buf = p,
+                               .aio_nbytes = n,
+                               .aio_sigevent = {.sigev_notify = SIGEV_NONE}};
+    out->block = p;
+    set_direct(out, true);
+    out->sending = aio_write(&out->sent) == 0;
+    if (out->sending) {
+        out->bytes += n;
+        return CRU_OK;
+    }
+    set_direct(out, false); /* no thread is to be had for it */
+    return cru_output_write(out, p, n, err);
 }
 
 enum cru_status cru_output_patch(struct cru_output *out, uint64_t offset, const void *p, size_t n,
@@ -262,8 +286,8 @@ enum cru_status cru_output_commit(struct cru_output *out, struct cru_error *err)
         if (s == CRU_OK && rename(out->temporary, out->path))
             s = cru_fail_errno(err, "unable to rename to", out->path);
         if (s == CRU_OK) sync_directory_of(out->path);
-        if (s != CRU_OK) (void)unlink(out->temporary);
     }
+    if (s != CRU_OK && out->temporary) (void)unlink(out->temporary);
     output_free(out);
     return s;
 }

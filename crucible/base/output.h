@@ -20,12 +20,14 @@ enum cru_status cru_output_open(const char *path, struct cru_output **output,
                                 struct cru_error *err);
 enum cru_status cru_output_write(struct cru_output *output, const void *p, size_t n,
                                  struct cru_error *err);
-/* The same for a large block that nobody reads back soon. One that is aligned to CRU_OUTPUT_ALIGNMENT in
- * memory, in length and in the file goes to the device at once (O_DIRECT) where the file system can: no copy
- * in the page cache, a fifth of the CPU time, and nothing left for the commit to wait for. */
+/* The same for a large block that nobody reads back soon, and which may still be on its way when this returns: it
+ * has to stay as it is until the next call for this output, which answers for its failure, too. A block that is
+ * aligned to CRU_OUTPUT_ALIGNMENT in memory, in length and in the file goes to the device at once (O_DIRECT)
+ * where the file system can: no copy in the page cache, a fifth of the CPU time, and nothing left for
+ * the commit to wait for. */
 enum { CRU_OUTPUT_ALIGNMENT = 4096 };
-enum cru_status cru_output_write_block(struct cru_output *output, const void *p, size_t n,
-                                       struct cru_error *err);
+enum cru_status cru_output_send_block(struct cru_output *output, void *p, size_t n,
+                                      struct cru_error *err);
 /* Overwrites bytes already written at `offset` (a header patched at the end). Not for "-". */
 enum cru_status cru_output_patch(struct cru_output *output, uint64_t offset, const void *p,
                                  size_t n, struct cru_error *err);

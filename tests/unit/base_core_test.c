@@ -2,7 +2,9 @@
 /* Options, arena, spilling arrays, threads, output: the parts everything stands on. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <signal.h>
 #include <stddef.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -248,6 +250,70 @@ static void output_is_whole_or_absent(void **state) {
     (void)rmdir(directory);
 }
 
+/* Blocks that may be on their way when the next call comes: two by turns, as the writer of shards has them. */
+static void sent_blocks_arrive(void **state) {
+    (void)state;
+    enum { BLOCK = 3 << 18, BLOCKS = 24 };
+    char directory[SCRATCH_NAME], path[SCRATCH_PATH];
+    struct cru_output *out;
+    struct cru_error err = {0};
+    struct cru_random r = {9};
+    assert_non_null(mkdtemp(scratch_name(directory, "crucible-test-XXXXXX")));
+    (void)snprintf(path, sizeof path, "%s/blocks", directory);
+    unsigned char *block[2] = {aligned_alloc(CRU_OUTPUT_ALIGNMENT, BLOCK), aligned_alloc(CRU_OUTPUT_ALIGNMENT, BLOCK)};
+    for (int odd = 0; odd < 2; odd++) { /* with an odd number of bytes in front, nothing is aligned */
+        struct cru_buffer want = {0};
+        assert_int_equal(cru_output_open(path, &out, &err), CRU_OK);
+        for (int i = 0; i < BLOCKS; i++) {
+            unsigned char *p = block[i % 2];
+            size_t n = (1 + (size_t)cru_random_next(&r) % (BLOCK / CRU_OUTPUT_ALIGNMENT)) * CRU_OUTPUT_ALIGNMENT;
+            size_t few = odd && i == 2 ? 7 : i % 3 ? 0 : CRU_OUTPUT_ALIGNMENT;
+            memset(p, 'a' + i, n);
+            p[0] = p[n - 1] = (unsigned char)i;
+            cru_buffer_add(&want, p, n);
+            assert_int_equal(cru_output_send_block(out, p, n, &err), CRU_OK);
+            if (few == 0) continue;
+            cru_buffer_add(&want, p, few);
+            assert_int_equal(cru_output_write(out, p, few, &err), CRU_OK);
+            memset(p, '-', n); /* it has arrived when the next call is done */
+        }
+        memcpy(want.p + 5, "patch", 5);
+        assert_int_equal(cru_output_bytes(out), want.n);
+        assert_int_equal(cru_output_patch(out, 5, "patch", 5, &err), CRU_OK);
+        assert_int_equal(cru_output_commit(out, &err), CRU_OK);
+        unsigned char *got = malloc(want.n + 1);
+        FILE *file = fopen(path, "rb");
+        assert_non_null(file);
+        assert_int_equal(fread(got, 1, want.n + 1, file), want.n);
+        assert_memory_equal(got, want.p, want.n);
+        (void)fclose(file);
+        free(got);
+        cru_buffer_release(&want);
+        assert_int_equal(unlink(path), 0);
+    }
+    /* One that does not fit the file fails at a later call, at the latest at the commit. */
+    struct rlimit before, least;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    least = (struct rlimit){BLOCK + CRU_OUTPUT_ALIGNMENT, before.rlim_max};
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &least), 0);
+    assert_int_equal(cru_output_open(path, &out, &err), CRU_OK);
+    assert_int_equal(cru_output_send_block(out, block[0], BLOCK, &err), CRU_OK);
+    (void)cru_output_send_block(out, block[1], BLOCK, &err);
+    assert_int_equal(cru_output_commit(out, &err), CRU_FATAL);
+    assert_non_null(strstr(err.message, "unable to write"));
+    assert_int_equal(rmdir(directory), 0); /* nothing is left */
+    assert_int_equal(mkdir(directory, 0700), 0);
+    assert_int_equal(cru_output_open(path, &out, &err), CRU_OK);
+    assert_int_equal(cru_output_send_block(out, block[0], BLOCK, &err), CRU_OK);
+    cru_output_abandon(out);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    (void)signal(SIGXFSZ, handler);
+    assert_int_equal(rmdir(directory), 0);
+    free(block[0]);
+    free(block[1]);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(options_are_parsed),
                                        cmocka_unit_test(wrong_options_are_named),
@@ -256,6 +322,7 @@ int main(void) {
                                        cmocka_unit_test(arena_is_cleared_and_used_again),
                                        cmocka_unit_test(arrays_spill_past_the_budget),
                                        cmocka_unit_test(every_index_is_visited_once),
-                                       cmocka_unit_test(output_is_whole_or_absent)};
+                                       cmocka_unit_test(output_is_whole_or_absent),
+                                       cmocka_unit_test(sent_blocks_arrive)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
