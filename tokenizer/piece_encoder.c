@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tokenizer/piece_encoder.h"
 #include "crucible/base/base.h"
+#include "tokenizer/bpe_stitch.h"
 #include "tokenizer/piece_end.h"
 
 enum { READABLE = 16 }; /* bytes a key may be read from beyond the start of its piece */
@@ -96,6 +97,8 @@ static void encode_new(struct cru_piece_encoder *e, struct cru_new_piece *piece,
     if (id != CRU_NO_TOKEN) {
         piece->ids = 1;
         *piece->out = id;
+    } else if (piece->n >= CRU_STITCH_LEAST) {
+        piece->ids = cru_bpe_stitch(&t->bpe, &e->merging, e->batch, piece->p, piece->n, piece->out);
     } else {
         struct cru_bpe_task *task = &tasks[(*n_tasks)++];
         task->p = piece->p;

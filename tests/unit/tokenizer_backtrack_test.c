@@ -10,6 +10,7 @@
 
 #include "crucible/base/base.h"
 #include "tokenizer/bpe_rounds.h"
+#include "tokenizer/bpe_stitch.h"
 #include "tokenizer/bpe_stream.h"
 #include "tokenizer/bpe_tables.h"
 #include "tokenizer/byte_masks.h"
@@ -336,6 +337,32 @@ static void characters_equal_merging(void **state) {
     cru_merge_scratch_release(&scratch);
 }
 
+/* Long pieces from overlapping parts: random ones, repeated ones, and random with a repeated end. */
+static void stitches_equal_search(void **state) {
+    (void)state;
+    enum { MUCH = 6000 };
+    static struct toy t;
+    struct cru_random r = {44};
+    static unsigned char p[MUCH];
+    static uint32_t want[MUCH], got[MUCH];
+    uint64_t tokens = 0;
+    const bool avx2 = cru_mask_kernels_of(CRU_MASKS_AVX2) != NULL;
+    for (int vocabulary = 0; vocabulary < 800; vocabulary++) {
+        toy_make_of(&t, vocabulary % ORDERS, vocabulary % 5 == 0, &r);
+        for (int text = 0; text < 12; text++) {
+            size_t n = CRU_STITCH_LEAST + below(&r, text % 4 ? 500 : MUCH - CRU_STITCH_LEAST), random = n;
+            if (text % 3 == 0) random = below(&r, n);
+            for (size_t i = 0; i < random; i++) p[i] = t.letter[below(&r, t.letters)];
+            if (random < n) make_text(&t, p + random, n - random, &r);
+            size_t wanted = cru_bpe_piece(&t.bpe, &t.scratch, p, n, want);
+            same_ids(got, cru_bpe_stitch(&t.bpe, &t.scratch, cru_bpe_batch_for(avx2 && text % 2), p, n, got), want, wanted);
+            tokens += wanted;
+        }
+        toy_release(&t);
+    }
+    assert_true(tokens > 1000000);
+}
+
 /* Each token's node, and each border between two, by merging. */
 static void nodes_and_borders(void **state) {
     (void)state;
@@ -401,6 +428,8 @@ static void damaged_tables_end(void **state) {
             size_t k = cru_bpe_search(&t.bpe, &t.scratch, CRU_NONE, p, n, true, ids, &stopped);
             assert_in_range(k, 1, n);
             assert_int_equal(stopped, n);
+            if (n >= CRU_STITCH_LEAST)
+                assert_in_range(cru_bpe_stitch(&t.bpe, &t.scratch, cru_bpe_batch, p, n, ids), 1, n);
             if (batch.n < CRU_BATCH_TASKS) add_task(&batch, p, 1 + n % TASK_BYTES);
         }
         cru_bpe_batch_for(vocabulary % 2 && cru_mask_kernels_of(CRU_MASKS_AVX2))(&t.bpe, &t.scratch, batch.task, batch.n);
@@ -512,6 +541,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equals_merging),
         cmocka_unit_test(characters_equal_merging),
+        cmocka_unit_test(stitches_equal_search),
         cmocka_unit_test(nodes_and_borders),
         cmocka_unit_test(damaged_tables_end),
         cmocka_unit_test(streams_equal_pieces),
