@@ -9,6 +9,11 @@ int cru_threads_available(void) {
     return n < 1 ? 1 : n;
 }
 
+const void *cru_thread_mark(void) {
+    static _Thread_local char mark;
+    return &mark;
+}
+
 #if defined(__SANITIZE_THREAD__)
 /* ThreadSanitizer cannot see libgomp's fork and join, and would report every argument passed to a thread.
  * Its builds start the same bodies with pthreads, which it knows. */

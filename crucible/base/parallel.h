@@ -11,6 +11,9 @@
 /* Threads to use for -j 0: what OMP_NUM_THREADS or the machine offers. */
 int cru_threads_available(void);
 
+/* What differs between any two threads that are alive. */
+const void *cru_thread_mark(void);
+
 /* Runs body(context, t) for t in [0, n_threads), each in its own thread, and waits for all. */
 void cru_parallel_threads(int n_threads, void (*body)(void *context, int thread), void *context);
 

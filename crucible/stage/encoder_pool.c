@@ -4,7 +4,8 @@
 
 void cru_encoder_pool_init(struct cru_encoder_pool *pool, const struct cru_tokenizer *tokenizer) {
     pool->tokenizer = tokenizer;
-    pool->free = pool->all = NULL;
+    pool->free = NULL;
+    pool->all = NULL;
     pool->on_free = NULL;
     (void)pthread_mutex_init(&pool->lock, NULL);
 }
@@ -19,12 +20,12 @@ static void slot_free(struct cru_encoder_slot *slot) {
 
 struct cru_encoder_slot *cru_encoder_pool_take(struct cru_encoder_pool *pool) {
     (void)pthread_mutex_lock(&pool->lock);
-    struct cru_encoder_slot *slot = pool->free;
-    if (slot) pool->free = slot->next;
+    struct cru_encoder_slot *slot = (struct cru_encoder_slot *)cru_kept_take(&pool->free);
     (void)pthread_mutex_unlock(&pool->lock);
     if (slot) return slot;
     slot = calloc(1, sizeof *slot);
     if (!slot) return NULL;
+    slot->kept.taker = cru_thread_mark();
     slot->encoder = cru_encoder_new(pool->tokenizer);
     slot->parser = cru_json_parser_new();
     cru_buffer_init(&slot->line);
@@ -44,8 +45,7 @@ void cru_encoder_pool_give(struct cru_encoder_pool *pool, struct cru_encoder_slo
     if (slot->ids.capacity > KEPT / sizeof *slot->ids.p) cru_ids_release(&slot->ids);
     if (slot->line.capacity > KEPT) cru_buffer_release(&slot->line);
     (void)pthread_mutex_lock(&pool->lock);
-    slot->next = pool->free;
-    pool->free = slot;
+    cru_kept_give(&pool->free, &slot->kept);
     (void)pthread_mutex_unlock(&pool->lock);
 }
 

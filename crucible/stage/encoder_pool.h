@@ -10,24 +10,26 @@
 
 #include <pthread.h>
 
+#include "crucible/base/kept.h"
 #include "crucible/doc/json.h"
 #include "tokenizer/tokenizer.h"
 
 /* One thread's tools while it has them. */
 struct cru_encoder_slot {
+    struct cru_kept kept; /* of the free ones; the first member */
     struct cru_encoder *encoder;
     struct cru_json_parser *parser;
     struct cru_ids ids;
     struct cru_buffer line;
     void *attached;                /* what the pool's user keeps with it; see on_free */
-    struct cru_encoder_slot *next; /* of the free ones */
     struct cru_encoder_slot *other; /* of all */
 };
 
 struct cru_encoder_pool {
     const struct cru_tokenizer *tokenizer;
     pthread_mutex_t lock;
-    struct cru_encoder_slot *free, *all;
+    struct cru_kept *free;
+    struct cru_encoder_slot *all;
     void (*on_free)(void *attached); /* called for what is attached to a slot; NULL: nothing to do */
 };
 

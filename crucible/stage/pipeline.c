@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "crucible/base/base.h"
+#include "crucible/base/kept.h"
 #include "crucible/base/output.h"
 #include "crucible/base/parallel.h"
 #include "crucible/stage/pipeline.h"
@@ -21,13 +22,13 @@ struct segment {
 
 /* A batch on its way: in a worker's hands, parked where its turn has not come, or idle. */
 struct carriage {
+    struct cru_kept kept; /* of the idle ones; the first member */
     struct cru_batch batch;
     struct cru_doc *dead; /* dropped and wrong documents of the batch, in order of leaving */
     size_t n_dead, dead_capacity;
     struct cru_buffer rendered, rejected;
     size_t place; /* the stage it has come to; n_stages: the writer */
     bool waited;  /* it has been parked there: that stage's run() is done, and its turn has come */
-    struct carriage *next;  /* of the idle ones */
     struct carriage *other; /* of all */
 };
 
@@ -48,7 +49,8 @@ struct running {
     pthread_cond_t turned;
     uint64_t *turn;
     struct carriage **parked; /* [n_stages + 1][most] */
-    struct carriage *idle, *all;
+    struct cru_kept *idle;
+    struct carriage *all;
     size_t most;           /* batches on their way at the same time */
     size_t on_way;         /* how many there are */
     uint64_t on_way_bytes; /* of raw input, in those of them that have been filled */
@@ -147,12 +149,11 @@ static void carriage_free(struct carriage *c) {
 
 /* A carriage to fill, an old one or a new one. Under the lock. */
 static struct carriage *carriage_take(struct running *run) {
-    struct carriage *c = run->idle;
-    if (c) {
-        run->idle = c->next;
-    } else {
+    struct carriage *c = (struct carriage *)cru_kept_take(&run->idle);
+    if (!c) {
         c = calloc(1, sizeof *c);
         if (!c) return NULL;
+        c->kept.taker = cru_thread_mark();
         cru_batch_init(&c->batch);
         c->other = run->all;
         run->all = c;
@@ -189,8 +190,7 @@ static void carriage_give(struct running *run, struct carriage *c, bool ended) {
     run->ended = run->ended || ended;
     run->on_way--;
     run->on_way_bytes -= c->batch.bytes;
-    c->next = run->idle;
-    run->idle = c;
+    cru_kept_give(&run->idle, &c->kept);
     (void)pthread_cond_broadcast(&run->turned);
     (void)pthread_mutex_unlock(&run->lock);
 }

@@ -22,9 +22,9 @@
 /* What run() leaves of a whole batch for commit(): a shard's tokens, or the lines of --ids. Trays are used
  * again: their pages would be faulted in for every batch. */
 struct tray {
+    struct cru_kept kept; /* of the empty ones; the first member */
     struct cru_ids ids;
     struct cru_buffer line;
-    struct tray *next;  /* of the empty ones */
     struct tray *other; /* of all */
 };
 
@@ -40,7 +40,8 @@ struct tokenize {
     struct cru_vocab_training *training; /* with --train-vocab, in place of all that follows */
     struct cru_tokenizer *tokenizer;
     struct cru_encoder_pool pool;
-    struct tray *empty, *trays; /* under the lock */
+    struct cru_kept *empty; /* under the lock, and */
+    struct tray *trays;     /* all of them, too */
     pthread_mutex_t lock;
     bool pooled;
     enum cru_special special_rule;
@@ -192,10 +193,9 @@ static bool ids_room(struct cru_ids *ids, size_t more) {
 
 static struct tray *tray_take(struct tokenize *t) {
     (void)pthread_mutex_lock(&t->lock);
-    struct tray *tray = t->empty;
-    if (tray) {
-        t->empty = tray->next;
-    } else if ((tray = calloc(1, sizeof *tray))) {
+    struct tray *tray = (struct tray *)cru_kept_take(&t->empty);
+    if (!tray && (tray = calloc(1, sizeof *tray))) {
+        tray->kept.taker = cru_thread_mark();
         cru_buffer_init(&tray->line);
         tray->other = t->trays;
         t->trays = tray;
@@ -211,8 +211,7 @@ static void tray_give(struct tokenize *t, struct tray *tray) {
     cru_ids_clear(&tray->ids);
     cru_buffer_clear(&tray->line);
     (void)pthread_mutex_lock(&t->lock);
-    tray->next = t->empty;
-    t->empty = tray;
+    cru_kept_give(&t->empty, &tray->kept);
     (void)pthread_mutex_unlock(&t->lock);
 }
 
