@@ -64,8 +64,8 @@ struct cru_bpe_scratch {
 bool cru_bpe_scratch_init(struct cru_bpe_scratch *scratch, const struct cru_bpe *bpe);
 void cru_bpe_scratch_release(struct cru_bpe_scratch *scratch); /* zeroed is fine */
 
-/* Writes the ids of the n >= 1 bytes at p, at most n, and returns how many. Of many short pieces, faster:
- * bpe_batch.h. */
+/* Writes the ids of the n >= 1 bytes at p, at most n, and returns how many. Faster for many short
+ * pieces: bpe_batch.h; for long ones: bpe_stitch.h. */
 size_t cru_bpe_piece(const struct cru_bpe *bpe, struct cru_bpe_scratch *scratch,
                      const unsigned char *p, size_t n, uint32_t *out);
 

@@ -6,7 +6,8 @@
  *                                                          | a part that is new: a gap in the ids
  *                                                          v
  *                                     CRU_BATCH_TASKS new ones, or the text's last:
- *                                     search (bpe_batch.h), kept in the cache, gaps closed
+ *                                     merged together (bpe_batch.h; long ones: bpe_stitch.h),
+ *                                     kept in the cache, gaps closed
  *
  * Patterns that have no masks give their pieces one at a time (piece_end.h). A cru_piece_encoder is one
  * thread's, some 30 MiB whatever the text; nothing here fails once it is made.
