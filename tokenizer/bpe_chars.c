@@ -3,25 +3,17 @@
 #include "crucible/base/base.h"
 #include "tokenizer/bpe_tables.h"
 
-static bool leads_three(unsigned char c) {
-    return (c & 0xF0) == 0xE0;
-}
-
-static bool continues(unsigned char c) {
-    return (c & 0xC0) == 0x80;
-}
-
 /* Of a border in a token, at p[at], where a character of three bytes ends and another begins: notes it with
  * the characters, of[65536] by code point, if one of them is not whole. */
 static void note_border(struct cru_char_halves *of, const unsigned char *p, size_t n, size_t at) {
     size_t b_bytes = n - at < 3 ? n - at : 3, a_bytes = at < 3 ? at : 3;
     uint64_t a_last = (uint64_t)1 << (p[at - 1] & 63);
-    if (a_bytes == 3 && leads_three(p[at - 3])) {
+    if (a_bytes == 3 && cru_leads_three(p[at - 3])) {
         uint32_t a = cru_three_byte_point(p + at - 3);
         if (b_bytes < 3) of[a].after |= b_bytes == 2 ? (uint64_t)1 << (p[at + 1] & 63) : UINT64_MAX;
         return;
     }
-    if (a_bytes > 1 && (!continues(p[at - 2]) || a_bytes > 2)) return; /* not of three bytes */
+    if (a_bytes > 1 && (!cru_continues(p[at - 2]) || a_bytes > 2)) return; /* not of three bytes */
     /* All characters that begin with what there is of b. */
     uint32_t from = (uint32_t)(p[at] & 15) << 12, some = 1 << 12;
     if (b_bytes > 1) from |= (uint32_t)(p[at + 1] & 63) << 6, some = 1 << 6;
@@ -37,7 +29,7 @@ static struct cru_span token(const struct cru_bpe *bpe, uint32_t id) {
 static uint32_t char_of(const struct cru_bpe *bpe, uint32_t id) {
     struct cru_span s = token(bpe, id);
     const unsigned char *p = (const unsigned char *)s.p;
-    bool whole = s.n == 3 && leads_three(p[0]) && continues(p[1]) && continues(p[2]);
+    bool whole = s.n == 3 && cru_leads_three(p[0]) && cru_continues(p[1]) && cru_continues(p[2]);
     const struct cru_bpe_node *node = &bpe->nodes[id];
     return whole && node->bytes == 3 ? cru_three_byte_point(p) : 0;
 }
@@ -68,7 +60,7 @@ enum cru_status cru_bpe_make_chars(const struct cru_bpe *bpe, const struct cru_m
         struct cru_span s = token(bpe, rows[i].made);
         const unsigned char *p = (const unsigned char *)s.p;
         for (size_t at = 1; at < s.n; at++)
-            if (leads_three(p[at]) && continues(p[at - 1])) note_border(of, p, s.n, at);
+            if (cru_leads_three(p[at]) && cru_continues(p[at - 1])) note_border(of, p, s.n, at);
         uint32_t c = char_of(bpe, rows[i].made);
         if (c) chars[c] = rows[i].made;
     }

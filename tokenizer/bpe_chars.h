@@ -22,15 +22,11 @@
 #define CRU_TOKENIZER_BPE_CHARS_H
 
 #include "crucible/base/error.h"
+#include "tokenizer/join_rules.h"
 #include "tokenizer/vocab_image.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/* The code point of the character of three bytes at p: 16 bits. */
-static inline uint32_t cru_three_byte_point(const unsigned char *p) {
-    return (uint32_t)(p[0] & 15) << 12 | (uint32_t)(p[1] & 63) << 6 | (p[2] & 63);
-}
 
 static inline uint32_t cru_char_token(uint32_t entry) {
     return entry & CRU_ID_MASK;

@@ -9,7 +9,6 @@
 #include "tokenizer/bpe_chars.h"
 
 enum {
-    CRU_ROUNDS_LANES = 8,
     CRU_ROUNDS_NARROW = 16, /* places of a short piece */
     CRU_ROUNDS_MOST = 32,   /* of a longer one; the last is never taken */
     CRU_ROUNDS_FRONT = 12,
@@ -77,12 +76,12 @@ static inline void cru_rounds_clear(struct cru_rounds_piece *w, uint32_t n) {
 static inline bool cru_rounds_chars(const struct cru_bpe *bpe, struct cru_rounds_piece *w,
                                     const unsigned char *p, size_t n) {
     uint32_t point = 0, entry = 0;
-    if (n % 3 != 0 || (p[0] & 0xF0) != 0xE0 || n / 3 >= CRU_ROUNDS_MOST) return false;
+    if (n % 3 != 0 || !cru_leads_three(p[0]) || n / 3 >= CRU_ROUNDS_MOST) return false;
     cru_rounds_clear(w, (uint32_t)n / 3);
     int32_t *ids = cru_rounds_ids(w);
     for (uint32_t i = 0; i < w->n; i++, p += 3) {
         uint32_t before = point, entry_before = entry;
-        if ((p[0] & 0xF0) != 0xE0) return false;
+        if (!cru_leads_three(p[0])) return false;
         point = cru_three_byte_point(p);
         entry = bpe->chars[point];
         ids[i] = (int32_t)cru_char_token(entry);

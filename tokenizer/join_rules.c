@@ -1,30 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tokenizer/join_rules.h"
 
-static bool continues(unsigned char c) {
-    return (c & 0xC0) == 0x80;
-}
-
-static bool leads_three(unsigned char c) {
-    return (c & 0xF0) == 0xE0;
-}
-
-static uint32_t code_point(const unsigned char *p) {
-    return (p[0] & 15u) << 12 | (p[1] & 63u) << 6 | (p[2] & 63u);
-}
-
 static void add_pair(struct cru_joins *j, const unsigned char *a, const unsigned char *b) {
-    uint32_t i = cru_join_hash(code_point(a), code_point(b));
+    uint32_t i = cru_join_hash(cru_three_byte_point(a), cru_three_byte_point(b));
     j->hashed[i >> 6] |= (uint64_t)1 << (i & 63);
 }
 
 void cru_joins_add(struct cru_joins *j, const unsigned char *p, size_t n) {
     for (size_t at = 1; at < n; at++) {
-        if (!leads_three(p[at]) || !continues(p[at - 1])) continue;
+        if (!cru_leads_three(p[at]) || !cru_continues(p[at - 1])) continue;
         /* b begins here; a ends here, or what is left of it. */
         size_t b_bytes = n - at < 3 ? n - at : 3, a_bytes = at < 3 ? at : 3;
-        if (a_bytes > 1 && !continues(p[at - 2])) continue; /* a has two bytes: never asked about */
-        if (a_bytes > 2 && !leads_three(p[at - 3])) continue; /* nor with four */
+        if (a_bytes > 1 && !cru_continues(p[at - 2])) continue; /* a has two bytes: never asked about */
+        if (a_bytes > 2 && !cru_leads_three(p[at - 3])) continue; /* nor with four */
         bool a_whole = a_bytes == 3;
         if (b_bytes == 1 || a_bytes == 1) {
             j->grid[p[at] & 63] |= (uint64_t)1 << (p[at - 1] & 63);

@@ -26,6 +26,19 @@ struct cru_joins {
     uint64_t grid[64]; /* by the low 6 bits of B's first byte; bit: those of A's last */
 };
 
+static inline bool cru_leads_three(unsigned char c) {
+    return (c & 0xF0) == 0xE0;
+}
+
+static inline bool cru_continues(unsigned char c) {
+    return (c & 0xC0) == 0x80;
+}
+
+/* The code point of the character of three bytes at p: 16 bits. */
+static inline uint32_t cru_three_byte_point(const unsigned char *p) {
+    return (uint32_t)(p[0] & 15) << 12 | (uint32_t)(p[1] & 63) << 6 | (p[2] & 63);
+}
+
 /* The bit of two characters, by their code points, which fit 16 bits. */
 static inline uint32_t cru_join_hash(uint32_t a, uint32_t b) {
     return (a << 16 | b) * 0x9E3779B1u >> (32 - CRU_JOIN_BITS);
